@@ -1,0 +1,79 @@
+# Trimtab's chores. `make help` lists them.
+#
+# Everything lives in one virtual environment. Locks are installed with plain pip and checked by hash;
+# stamp files in the environment make a second call do nothing.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+WORKERS ?= 2
+UPGRADE ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A lock is complete, so pip need not resolve; what it installs must match a hash.
+INSTALL_LOCK := $(PIP) install --require-hashes --no-deps --requirement
+INSTALL_EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lock clean
+.DELETE_ON_ERROR:
+
+help:  ## List the targets
+	@echo "Trimtab: make TARGET, where TARGET is"
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) DEMO=$(DEMO) WORKERS=$(WORKERS)"
+
+demo: $(VENV)/demo.stamp  ## Set up, then rebalance a simulated portfolio on real prices, twice
+	@mkdir -p "$(DEMO)"
+	@test -e "$(DEMO)/config.json" || $(BIN)/trimtab init --config "$(DEMO)/config.json"
+	@echo; echo "== First run: to the target weights"
+	@$(BIN)/trimtab run --config "$(DEMO)/config.json" --no-dry-run
+	@echo; echo "== Second run, same session: nothing is left to do"
+	@$(BIN)/trimtab run --config "$(DEMO)/config.json" --no-dry-run
+	@echo; echo "Walk on: $(BIN)/trimtab run --config $(DEMO)/config.json --no-dry-run --sessions 60"
+
+test: check  ## Set up, then check everything: style, types, rooms, tests
+	$(BIN)/pytest -n $(WORKERS)
+
+check: $(VENV)/dev.stamp  ## Set up, then check style, types and rooms, without the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGRADE=--upgrade for newer ones)
+	$(COMPILE) --all-extras pyproject.toml requirements/build.in --output-file requirements/dev.txt
+	$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file requirements/core.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra aws pyproject.toml --output-file requirements/aws.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra dashboard pyproject.toml \
+		--output-file requirements/dashboard.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra demo pyproject.toml requirements/build.in \
+		--output-file requirements/demo.txt
+
+clean:  ## Remove the environment, the demo and every cache
+	rm -rf "$(VENV)" "$(DEMO)" build dist layers/trimtab/*.egg-info .aws-sam .coverage .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find functions layers tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Trimtab needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
+		echo "Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv "$(VENV)" || { rm -rf "$(VENV)"; \
+		echo "'$(PYTHON) -m venv' failed; Debian and Ubuntu keep it in the package python3-venv." >&2; exit 1; }
+
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the demo needs"
+	@$(INSTALL_LOCK) requirements/demo.txt
+	@$(INSTALL_EDITABLE)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the checks and tests need (about a minute)"
+	@$(INSTALL_LOCK) requirements/dev.txt
+	@$(INSTALL_EDITABLE)
+	@touch $@

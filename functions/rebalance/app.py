@@ -1,0 +1,142 @@
+"""Rebalance: the schedule's arrival. An event in, one run of the line, the run's document out."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+
+from trimtab.desk import Desk
+from trimtab.errors import Misconfigured, TrimtabError
+from trimtab.settings import load
+from trimtab.settings.complaint import shown
+from trimtab.show.document import run_document
+from trimtab.stations.arrive import Arrival
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from trimtab.core.record import Document
+    from trimtab.settings import Settings
+
+logger = Logger(service="rebalance")
+metrics = Metrics(namespace="Trimtab", service="rebalance")
+
+LOGGED = ("run_id", "portfolio", "session", "outcome", "stage", "reason", "plan_digest", "error")
+
+
+def _instant(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+class Event(BaseModel):
+    """What the schedule says. It never carries amounts, and `dry_run` can only make a run safer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    portfolio: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,24}$")] | None = None
+    scheduled_time: (
+        Annotated[
+            AwareDatetime,
+            BeforeValidator(_instant),
+            Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+        ]
+        | None
+    ) = None
+    dry_run: StrictBool = False
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: object, context: LambdaContext) -> Document:
+    """Run the line once and give the run's document; log it once, and count it.
+
+    Raises:
+        Misconfigured: the event or the configuration is wrong; nothing began.
+        Halted | Interrupted: the store can't be written, so that no record could tell of the run.
+    """
+    try:
+        document = run(parse(event), context)
+    except Exception as error:
+        failed(error)
+        raise
+    report(document)
+    return document
+
+
+def parse(event: object) -> Event:
+    """Give the event, typed.
+
+    Raises:
+        Misconfigured: it has a key or a value that no event has.
+    """
+    try:
+        return Event.model_validate(event)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"][:1]) or "the event"
+        raise Misconfigured(
+            "bad_event",
+            f"{shown(where)}: {first['msg']}",
+            seen=shown(first["input"]),
+            allowed="portfolio, scheduled_time (ISO 8601 with zone, 2000 to 2199), dry_run (true or false)",
+            hint="see events/ for examples",
+        ) from None
+
+
+def run(event: Event, context: LambdaContext) -> Document:
+    """Run the line for an event, within the time that the function has left.
+
+    Raises:
+        Misconfigured | Halted | Interrupted: as `handler` says.
+    """
+    settings = load(None, {"dry_run": event.dry_run or None}, os.environ)
+    judge_portfolio(event, settings)
+    arrival = Arrival(scheduled_time=event.scheduled_time)
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    with Desk.of(settings, os.environ, seconds_left=seconds_left) as desk:
+        return run_document(desk.run(arrival))
+
+
+def judge_portfolio(event: Event, settings: Settings) -> None:
+    """Refuse an event that is meant for another portfolio.
+
+    Raises:
+        Misconfigured: code `wrong_portfolio`.
+    """
+    if event.portfolio not in {None, settings.portfolio}:
+        raise Misconfigured(
+            "wrong_portfolio",
+            "the event is for another portfolio than the configuration",
+            seen=event.portfolio,
+            allowed=settings.portfolio,
+            hint="let the schedule name the portfolio of this function's configuration",
+        )
+
+
+def report(document: Document) -> None:
+    """Log a run, and count its outcome and orders."""
+    log = logger.error if "error" in document else logger.info
+    log("run", extra={name: document[name] for name in LOGGED if name in document})
+    metrics.add_dimension("portfolio", document["portfolio"])
+    count(f"Run{document['outcome'].title().replace('_', '')}")
+    count("Orders", len(document["orders"]))
+
+
+def failed(error: Exception) -> None:
+    """Log and count what ended in an error; the runtime adds the traceback."""
+    told = error.document() if isinstance(error, TrimtabError) else {"code": "bug", "message": repr(error)}
+    logger.error("failed", extra={"error": told})
+    count("RunFailed")
+
+
+def count(name: str, value: int = 1) -> None:
+    """Add to a metric of this run."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

@@ -1,0 +1,1 @@
+"""Adapters: one file or folder per outside thing."""

@@ -1,0 +1,58 @@
+"""App log: what the program did, as rotating JSON lines in a file beside the store.
+
+It is for operators; the records are the evidence. A log that can't be written never stops a run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["AppLog"]
+
+MAX_BYTES = 1_000_000
+BACKUPS = 5
+
+
+class AppLog:
+    """The log file `path`, made by its first line; at most `MAX_BYTES` long, `BACKUPS` older ones kept."""
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self._handler = _Quiet(path, maxBytes=max_bytes, backupCount=BACKUPS, encoding="utf-8", delay=True)
+        self._handler.setFormatter(_JsonLines())
+        self._folder = path.parent
+
+    def line(self, event: str, *, level: int = logging.INFO, **fields: object) -> None:
+        """Write one line: the machine's UTC time, level, event and fields; nothing secret may be in them."""
+        record = logging.LogRecord("trimtab", level, "", 0, event, None, None)
+        record.fields = fields
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._handler.handle(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
+
+class _Quiet(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
+        """Let it go: the run matters more than its log."""
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        head = {
+            "at": f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}",
+            "level": record.levelname.lower(),
+            "event": record.msg,
+        }
+        return json.dumps(head | vars(record)["fields"], ensure_ascii=False, default=str)

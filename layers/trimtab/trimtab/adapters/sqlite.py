@@ -1,0 +1,318 @@
+"""SQLite trades: trades.db, what people and the dashboard query, made of the records.
+
+The database is opened and closed inside every call, with a rollback journal: it may lie on a network file
+system (EFS), where a write-ahead log is not safe (source: sqlite.org/wal.html, "All processes using a
+database must be on the same host computer").
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trimtab.errors import Halted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["MIGRATIONS", "SqliteTrades"]
+
+BUSY_TIMEOUT_MS = 120_000
+"""How long a call waits for another process's transaction, milliseconds."""
+
+MIGRATIONS = (
+    """
+-- Decimals are TEXT as the broker printed them: CAST(... AS REAL) to compute. Times are UTC, ISO 8601.
+-- Sessions are New York dates. Flags are 0 or 1.
+
+-- One row a run, whatever came of it.
+CREATE TABLE runs (
+  run_id TEXT NOT NULL PRIMARY KEY, portfolio TEXT, session TEXT, mode TEXT, dry_run INTEGER, outcome TEXT,
+  stage TEXT, reason TEXT, started_at TEXT, finished_at TEXT, equity TEXT, cash TEXT, plan_digest TEXT,
+  inputs_digest TEXT, config_digest TEXT, version TEXT);
+CREATE INDEX runs_session ON runs (portfolio, session);
+
+-- The weights that the strategy asked for, fractions of equity.
+CREATE TABLE targets (run_id TEXT NOT NULL, symbol TEXT NOT NULL, weight TEXT, PRIMARY KEY (run_id, symbol));
+
+-- The holdings when the run read them first ("before") and last ("after"): shares and USD.
+CREATE TABLE positions (
+  run_id TEXT NOT NULL, phase TEXT NOT NULL, symbol TEXT NOT NULL, qty TEXT, price TEXT, market_value TEXT,
+  PRIMARY KEY (run_id, phase, symbol));
+
+-- One row an order, as it was seen last; run_id is the run that recorded it first.
+CREATE TABLE orders (
+  client_order_id TEXT NOT NULL PRIMARY KEY, run_id TEXT, portfolio TEXT, session TEXT, symbol TEXT,
+  side TEXT, type TEXT, qty TEXT, limit_price TEXT, status TEXT, filled_qty TEXT, filled_avg_price TEXT,
+  submitted_at TEXT, finished_at TEXT, reason TEXT);
+CREATE INDEX orders_session ON orders (portfolio, session);
+
+-- One row an execution: shares at USD a share.
+CREATE TABLE fills (
+  fill_id TEXT NOT NULL PRIMARY KEY, client_order_id TEXT, symbol TEXT, side TEXT, qty TEXT, price TEXT,
+  at TEXT);
+CREATE INDEX fills_order ON fills (client_order_id);
+
+-- What each risk rule and gate said of its subject (a symbol, or the plan as a whole).
+CREATE TABLE verdicts (
+  run_id TEXT NOT NULL, rule TEXT NOT NULL, subject TEXT NOT NULL, passed INTEGER, seen TEXT, allowed TEXT,
+  detail TEXT,
+  PRIMARY KEY (run_id, rule, subject));
+
+-- The account's value over time, USD.
+CREATE TABLE equity (
+  portfolio TEXT NOT NULL, session TEXT NOT NULL, at TEXT NOT NULL, equity TEXT, cash TEXT,
+  PRIMARY KEY (portfolio, session, at));
+
+-- What happened, inside a run (run_id) or outside one: halt, resume, latch.
+CREATE TABLE events (
+  id TEXT NOT NULL PRIMARY KEY, at TEXT, run_id TEXT, level TEXT, stage TEXT, code TEXT, message TEXT);
+
+-- The last run of every portfolio.
+CREATE VIEW latest_run AS
+  SELECT * FROM runs AS run WHERE run_id = (
+    SELECT run_id FROM runs WHERE portfolio = run.portfolio ORDER BY started_at DESC, run_id DESC LIMIT 1);
+
+-- What every portfolio held at the end of its last run that read its positions again.
+CREATE VIEW holdings AS
+  SELECT run.portfolio, run.session, run.run_id, symbol, qty, price, market_value
+  FROM positions JOIN runs AS run USING (run_id)
+  WHERE phase = 'after' AND CAST(qty AS REAL) <> 0 AND run_id = (
+    SELECT last.run_id FROM runs AS last JOIN positions AS held USING (run_id)
+    WHERE held.phase = 'after' AND last.portfolio = run.portfolio
+    ORDER BY last.started_at DESC, last.run_id DESC LIMIT 1)
+  ORDER BY run.portfolio, symbol;
+
+-- Every order beside the sum of its fills: shares and USD as floating point, so for reading only.
+CREATE VIEW order_fills AS
+  SELECT orders.*, COUNT(fill_id) AS fills, COALESCE(SUM(CAST(fills.qty AS REAL)), 0.0) AS fills_qty,
+    SUM(CAST(fills.qty AS REAL) * CAST(fills.price AS REAL)) AS fills_value_usd
+  FROM orders LEFT JOIN fills USING (client_order_id) GROUP BY client_order_id;
+""",
+)
+"""The SQL script that leads from each schema version to the next; the version is `PRAGMA user_version`."""
+
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OUTSIDE = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+        *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL),
+    }
+)
+
+
+class SqliteTrades:
+    """trades.db at `path`; the first `add` makes it, and its folder.
+
+    Every call raises `Halted` when the file is damaged, of a newer version or can't have a rollback journal,
+    and `OSError` when it can't be opened, locked (within `busy_timeout_ms`), read or written.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
+        self.path = path
+        self._busy_timeout_ms = busy_timeout_ms
+
+    def add(self, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
+        """Write a record's rows, by table name, in one transaction; a row that is there already is replaced.
+
+        A column that a row leaves out is null. An order keeps the run that recorded it first, and one that
+        has ended is not replaced by an earlier view of it.
+
+        Raises:
+            ValueError: a table or a column is unknown, or a time has no zone.
+            Halted, OSError: as above.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._writer() as database, _transaction(database):
+            for table, some in rows.items():
+                columns, statement = _upsert(database, table)
+                database.executemany(statement, (_values(table, columns, row) for row in some))
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Give the rows of a read-only query as dicts. Where there is no file yet, every table is empty.
+
+        Raises:
+            sqlite3.Error: the SQL is wrong, or would write.
+            Halted, OSError: as above.
+        """
+        try:
+            return self._ask(sql, parameters)
+        except _NeedsWriter:
+            with self._writer():
+                pass  # its opening rolls a killed writer's journal back, leaves WAL mode, migrates
+        return self._ask(sql, parameters)
+
+    def _ask(self, sql: str, parameters: Sequence[object]) -> list[dict[str, object]]:
+        with self._reader() as database:
+            return [dict(row) for row in database.execute(sql, tuple(parameters))]
+
+    @contextmanager
+    def _writer(self) -> Iterator[sqlite3.Connection]:
+        with self._connection("rwc") as database:
+            _demand_rollback_journal(database, self.path)
+            _migrate(database, self.path)
+            yield database
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if not self.path.exists():
+            with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+                database.row_factory = sqlite3.Row
+                _migrate(database, self.path)
+                database.execute("PRAGMA query_only = ON")
+                yield database
+            return
+        with self._connection("ro") as database:
+            database.execute("PRAGMA query_only = ON")
+            mode = database.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode != "delete" or _version(database, self.path) < len(MIGRATIONS):
+                raise _NeedsWriter
+            yield database
+
+    @contextmanager
+    def _connection(self, mode: str) -> Iterator[sqlite3.Connection]:
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+                database.row_factory = sqlite3.Row
+                database.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms:d}")
+                database.execute("PRAGMA synchronous = FULL")
+                database.execute("PRAGMA mmap_size = 0")
+                yield database
+        except sqlite3.DatabaseError as error:
+            _translate(error, self.path, writing=mode == "rwc")
+            raise
+
+
+class _NeedsWriter(Exception):  # noqa: N818 - a state of the file, not an error
+    """A reader met a file that a writer must see to first."""
+
+
+def _demand_rollback_journal(database: sqlite3.Connection, path: Path) -> None:
+    mode = database.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+    if mode != "delete":
+        raise Halted(
+            "journal_mode",
+            f"{path} does not take a rollback journal",
+            seen=mode,
+            allowed="delete",
+            hint="close the program that holds the database open, then run again",
+        )
+
+
+def _version(database: sqlite3.Connection, path: Path) -> int:
+    """Give the schema version of the file, refusing one that is newer than this program."""
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise Halted(
+            "database_newer",
+            f"{path} was written by a newer trimtab",
+            seen=f"schema version {version}",
+            allowed=f"up to {len(MIGRATIONS)}",
+            hint="install that trimtab, or move the file away and run `trimtab rebuild`",
+        )
+    return version
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    if _version(database, path) == len(MIGRATIONS):
+        return
+    with _transaction(database):
+        for script in MIGRATIONS[_version(database, path) :]:
+            for statement in _statements(script):
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    # executescript would commit the transaction that makes a migration whole
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _upsert(database: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], str]:
+    """Give a table's columns, and the statement that writes one row of it."""
+    described = database.execute(
+        "SELECT name, pk FROM pragma_table_info(?) WHERE EXISTS"
+        " (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)",
+        (table, table),
+    ).fetchall()
+    if not described:
+        raise ValueError(f"trades.db has no table {table!r}")
+    columns = tuple(str(row["name"]) for row in described)
+    key = ", ".join(row["name"] for row in described if row["pk"])
+    kept = {"run_id"} if table == "orders" else set()
+    changed = ", ".join(
+        f"{row['name']} = excluded.{row['name']}"
+        for row in described
+        if not row["pk"] and row["name"] not in kept
+    )
+    unless = (
+        " WHERE orders.finished_at IS NULL OR excluded.finished_at IS NOT NULL" if table == "orders" else ""
+    )
+    marks = ", ".join("?" * len(columns))
+    update = f"UPDATE SET {changed}{unless}" if changed else "NOTHING"
+    # Every name in it is the schema's own.
+    into = f"INSERT INTO {table} ({', '.join(columns)})"
+    return columns, f"{into} VALUES ({marks}) ON CONFLICT ({key}) DO {update}"
+
+
+def _values(table: str, columns: tuple[str, ...], row: Mapping[str, object]) -> tuple[object, ...]:
+    if unknown := row.keys() - set(columns):
+        raise ValueError(f"the table {table} has no column {', '.join(sorted(unknown))}")
+    return tuple(_value(row.get(column)) for column in columns)
+
+
+def _value(value: object) -> object:
+    """Give what is stored for a value: exact text for numbers and times, 0 or 1 for flags."""
+    match value:
+        case bool():
+            return int(value)
+        case Decimal():
+            return format(value, "f")
+        case float():
+            return repr(value)
+        case datetime():
+            if value.tzinfo is None:
+                raise ValueError(f"a time without a zone: {value}")
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _translate(error: sqlite3.DatabaseError, path: Path, *, writing: bool) -> None:
+    """Raise what SQLite's error means to a run; return where it is about the statement."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
+        raise _NeedsWriter from error
+    if code & 0xFF in _DAMAGED:
+        raise Halted(
+            "database_damaged",
+            f"{path} is not a sound SQLite database",
+            seen=str(error),
+            hint="move the file away and run `trimtab rebuild`: the records hold all of it",
+        ) from error
+    if code & 0xFF in _OUTSIDE and (writing or code & 0xFF != sqlite3.SQLITE_READONLY):
+        raise OSError(f"{path}: {error}") from error

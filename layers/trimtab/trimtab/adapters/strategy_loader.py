@@ -1,0 +1,259 @@
+"""Strategy loader: from a name in config.json to the function that it means.
+
+A name is one of the built-ins, or `package.module:function` of the owner's own, looked for in the
+configuration's folder first, then wherever Python looks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trimtab.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import ModuleType
+
+    from trimtab.core.bars import History, Strategy
+
+__all__ = ["DEFAULT_LOOKBACK_SESSIONS", "Loaded", "resolve"]
+
+DEFAULT_LOOKBACK_SESSIONS = 400
+"""Sessions of history for a strategy that does not say."""
+
+CODE = "strategy"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A strategy ready to be called, and what it said of itself.
+
+    `symbols` is empty where it did not say; `file` is the module it was made by, for the code digest.
+    """
+
+    name: str
+    decide: Callable[[History, float], dict[str, float]]
+    symbols: tuple[str, ...]
+    lookback_sessions: int
+    file: Path | None
+
+    def __call__(self, history: History, equity: float, /) -> dict[str, float]:
+        """Give the weight of each symbol, as the strategy decides."""
+        return self.decide(history, equity)
+
+
+def resolve(
+    name: str,
+    params: Mapping[str, object] | None,
+    folder: Path,
+    built_in: Mapping[str, Callable[..., Strategy]],
+) -> Loaded:
+    """Give the strategy that `name` and `params` mean; `folder` is the configuration's.
+
+    Without params (None, or empty) a function of the owner's that can be called with two values is the
+    strategy itself, and any other a factory.
+
+    Raises:
+        Misconfigured: no such built-in, module or function, or the params do not fit.
+    """
+    if ":" in name:
+        module_name, _, function_name = name.partition(":")
+        factory = _function(_module(module_name, folder), function_name, name)
+        made = factory if not params and _takes_two(factory) else _made(name, factory, params or {})
+    else:
+        factory = _built_in(name, built_in)
+        made = _made(name, factory, params or {})
+    return _loaded(name, made, factory)
+
+
+def _built_in(name: str, built_in: Mapping[str, Callable[..., Strategy]]) -> Callable[..., Strategy]:
+    if name in built_in:
+        return built_in[name]
+    near = difflib.get_close_matches(name, built_in, n=1, cutoff=0.5)
+    raise Misconfigured(
+        CODE,
+        f"there is no built-in strategy {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        seen=name,
+        allowed=", ".join(sorted(built_in)),
+        hint="a strategy of your own is named package.module:function",
+    )
+
+
+def _module(name: str, folder: Path) -> ModuleType:
+    if not name or not all(part.isidentifier() for part in name.split(".")):
+        raise Misconfigured(CODE, "not a module's name", seen=name, allowed="package.module:function")
+    try:
+        return _module_beside(name, folder) or importlib.import_module(name)
+    except ModuleNotFoundError as cause:
+        own = cause.name is not None and (name == cause.name or name.startswith(f"{cause.name}."))
+        message = (
+            f"there is no module {name}" if own else f"{name} needs {cause.name}, which is not installed"
+        )
+        hint = f"put {name.replace('.', '/')}.py beside the configuration" if own else f"install {cause.name}"
+        raise Misconfigured(CODE, message, seen=name, allowed=f"a module in {folder}", hint=hint) from cause
+    except Exception as cause:
+        raise Misconfigured(
+            CODE,
+            f"{name} can't be imported: {type(cause).__name__}: {cause}",
+            seen=name,
+            hint="correct the module: python -c 'import it' shows where it fails",
+        ) from cause
+
+
+def _module_beside(name: str, folder: Path) -> ModuleType | None:
+    """Import the module from its file under `folder`, past what else bears its name; None if not there."""
+    base = folder.joinpath(*name.split("."))
+    file = next((f for f in (base.with_suffix(".py"), base / "__init__.py") if f.is_file()), None)
+    if file is None:
+        return None
+    present = sys.modules.get(name)
+    if present is not None and _is_of(present, file):
+        return present
+    with _first_on_path(folder):
+        if "." in name or file.name == "__init__.py":
+            module = importlib.import_module(name)
+        else:
+            module = _executed(name if present is None else f"{name}_{_digest(file)}", file)
+    if not _is_of(module, file):
+        raise ImportError(f"its name is taken by {module.__file__}")
+    return module
+
+
+def _executed(name: str, file: Path) -> ModuleType:
+    """Import one file as the module `name`, whatever Python's path holds under that name."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Let the owner's module import its neighbours."""
+    importlib.invalidate_caches()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _is_of(module: ModuleType, file: Path) -> bool:
+    return module.__file__ is not None and Path(module.__file__).resolve() == file.resolve()
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
+
+
+def _function(module: ModuleType, name: str, full_name: str) -> Callable[..., Any]:
+    found = getattr(module, name, None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]  # what a module of the owner's holds is checked by calling it
+    functions = inspect.getmembers(module, inspect.isfunction)
+    own = [key for key, value in functions if value.__module__ == module.__name__ and not key.startswith("_")]
+    near = difflib.get_close_matches(name, own, n=1, cutoff=0.5)
+    raise Misconfigured(
+        CODE,
+        f"{module.__name__} has no function {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        seen=full_name,
+        allowed=", ".join(sorted(own)) or "none is there",
+    )
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    plain = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    demanded = [
+        p for p in parameters if p.default is p.empty and p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}
+    ]
+    return len(plain) >= 2 and demanded == plain[:2]  # noqa: PLR2004 - history and equity
+
+
+def _made(name: str, factory: Callable[..., Any], params: Mapping[str, object]) -> Callable[..., Any]:
+    signature = _signature(name, factory)
+    try:
+        signature.bind(**params)
+    except TypeError as cause:
+        raise Misconfigured(
+            CODE,
+            f"the params of {name} do not fit: {cause}",
+            seen=", ".join(sorted(params)) or "none",
+            allowed=_shown(name, signature),
+            hint=_near_parameter(params, signature),
+        ) from cause
+    try:
+        made = factory(**params)
+    except Exception as cause:
+        refused = str(cause) if isinstance(cause, ValueError | TypeError) else repr(cause)
+        raise Misconfigured(
+            CODE,
+            f"the params of {name} are refused: {refused}",
+            seen=dict(params),
+            allowed=_shown(name, signature),
+        ) from cause
+    if not callable(made):
+        raise Misconfigured(
+            CODE,
+            f"{name} gave no strategy",
+            seen=type(made).__name__,
+            allowed="a function of history and equity",
+        )
+    return made  # type: ignore[no-any-return]  # what a module of the owner's holds is checked by calling it
+
+
+def _signature(name: str, factory: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(factory)
+    except (TypeError, ValueError) as cause:
+        raise Misconfigured(
+            CODE, f"{name} is no function that makes a strategy", seen=repr(factory)
+        ) from cause
+
+
+def _shown(name: str, signature: inspect.Signature) -> str:
+    function = name.rpartition(":")[2]
+    return f"{function}{signature.replace(return_annotation=inspect.Signature.empty)}"
+
+
+def _near_parameter(params: Mapping[str, object], signature: inspect.Signature) -> str:
+    for unknown in sorted(set(params).difference(signature.parameters)):
+        near = difflib.get_close_matches(unknown, signature.parameters, n=1, cutoff=0.5)
+        if near:
+            return f"did you mean {near[0]!r} for {unknown!r}?"
+    return ""
+
+
+def _loaded(name: str, made: Callable[..., Any], factory: Callable[..., Any]) -> Loaded:
+    symbols = getattr(made, "symbols", ())
+    lookback = getattr(made, "lookback_sessions", DEFAULT_LOOKBACK_SESSIONS)
+    if isinstance(symbols, str) or not all(isinstance(symbol, str) for symbol in symbols):
+        raise Misconfigured(
+            CODE, f"{name}.symbols is no list of names", seen=symbols, allowed='["SPY", "TLT"]'
+        )
+    if not isinstance(lookback, int) or isinstance(lookback, bool) or lookback < 1:
+        raise Misconfigured(
+            CODE, f"{name}.lookback_sessions is no number of sessions", seen=lookback, allowed="1 or more"
+        )
+    code = getattr(inspect.unwrap(factory), "__code__", None)
+    file = None if code is None else Path(code.co_filename)
+    return Loaded(name, made, tuple(symbols), lookback, file)

@@ -1,0 +1,191 @@
+"""Line: the verbs that pass the line of stations: run, plan."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from trimtab.adapters.applog import AppLog
+from trimtab.cli.failure import understood
+from trimtab.cli.opened import options_of, settings_of
+from trimtab.desk import Desk
+from trimtab.errors import Halted, Interrupted
+from trimtab.show.document import exit_status, run_document, stopped_record
+from trimtab.show.run import Facts, holdings, run_text
+from trimtab.show.sessions import session_head, session_line
+from trimtab.stations.arrive import Arrival
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from trimtab.cli.terminal import Terminal
+    from trimtab.core.record import Document
+    from trimtab.settings import Settings
+
+__all__ = ["plan", "run"]
+
+
+def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Decide, plan and review, and send nothing.
+
+    Raises:
+        Misconfigured: the configuration is not usable.
+    """
+    settings = settings_of(arguments, dry_run=True)
+    return _once(arguments, settings, Arrival(only_plan=True), terminal, None)
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Run the line once, or once a session for several.
+
+    Raises:
+        Misconfigured: the configuration is not usable, or can't be moved to another session.
+    """
+    settings = settings_of(arguments, dry_run=arguments.dry_run)
+    arrival = Arrival(finish=arguments.finish)
+    with _logged(settings) as log:
+        if arguments.sessions:
+            return _many(arguments, settings, arrival, terminal, log)
+        return _once(arguments, settings, arrival, terminal, log)
+
+
+def _once(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    arrival: Arrival,
+    terminal: Terminal,
+    log: AppLog | None,
+) -> int:
+    started = time.perf_counter()
+    data = _where(settings)
+    step = getattr(arguments, "next", False)
+    try:
+        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments)) as desk:
+            data = _data(desk)
+            record = _pass(desk, arrival, step=step)
+    except Exception as error:  # noqa: BLE001 - what is no run's end is raised again
+        record = _stopped(error, settings)
+    facts = Facts(
+        data,
+        store=str(settings.store_path),
+        seconds=time.perf_counter() - started,
+        options=options_of(arguments),
+        planned_only=arrival.only_plan,
+    )
+    terminal.say(run_text(record, facts, terminal.page))
+    return _finish(record, run_document(record), terminal, log, facts.seconds)
+
+
+def _many(
+    arguments: argparse.Namespace, settings: Settings, arrival: Arrival, terminal: Terminal, log: AppLog
+) -> int:
+    """Move to the next session and run, several times, until a run does not end well."""
+    records: list[Document] = []
+    try:
+        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments)) as desk:
+            terminal.say(f"{settings.portfolio}: {settings.mode}, {_data(desk)}\n")
+            terminal.say(session_head(terminal.page))
+            while len(records) < arguments.sessions and not (records and exit_status(records[-1])):
+                record = _one_of_many(desk, arrival, settings)
+                records.append(record)
+                terminal.say(session_line(record))
+                _note(log, record, None)
+    except Exception as error:  # noqa: BLE001 - what is no run's end is raised again
+        records.append(_stopped(error, settings))
+    last = records[-1]
+    held = next((r for r in reversed(records) if r["positions_before"] or r["positions_after"]), last)
+    text = holdings(held, terminal.page)
+    terminal.say(f"\n{text}\n\nstore  {settings.store_path}\nNext: trimtab history{options_of(arguments)}")
+    return _finish(last, {"runs": [run_document(record) for record in records]}, terminal, None, None)
+
+
+def _one_of_many(desk: Desk, arrival: Arrival, settings: Settings) -> Document:
+    try:
+        return _pass(desk, arrival, step=True)
+    except (Halted, Interrupted) as error:
+        return _stopped(error, settings)
+
+
+def _pass(desk: Desk, arrival: Arrival, *, step: bool) -> Document:
+    if step:
+        desk.next_session()
+    return desk.run(arrival)
+
+
+def _stopped(error: Exception, settings: Settings) -> Document:
+    """Give the record of a run that left none.
+
+    Raises:
+        Exception: the same again, where it is no run's end but a bug or the configuration.
+    """
+    known = understood(error)
+    if not isinstance(known, Halted | Interrupted):
+        raise error
+    return stopped_record(known, settings.portfolio, settings.mode, dry_run=settings.dry_run)
+
+
+def _finish(
+    record: Document, document: Document, terminal: Terminal, log: AppLog | None, seconds: float | None
+) -> int:
+    """Tell what stopped the run, print the document, log, and give the exit status."""
+    if record["error"]:
+        terminal.explain(record["error"])
+    terminal.document(document)
+    if log is not None:
+        _note(log, record, seconds)
+    return exit_status(record)
+
+
+def _seconds_left(arguments: argparse.Namespace) -> _SecondsLeft:
+    deadline: float = getattr(arguments, "deadline", None) or math.inf
+    return _SecondsLeft(time.monotonic() + deadline)
+
+
+class _SecondsLeft:
+    """How long the command may still take, on the machine's clock."""
+
+    def __init__(self, due: float) -> None:
+        self._due = due
+
+    def __call__(self) -> float:
+        return self._due - time.monotonic()
+
+
+def _data(desk: Desk) -> str:
+    """Name the prices."""
+    if desk.exchange is None:
+        return _where(desk.settings, desk.mandate.host)
+    return "; ".join([desk.exchange.tape.name, *desk.exchange.tape.caveats])
+
+
+def _where(settings: Settings, host: str = "") -> str:
+    if settings.mode == "simulated":
+        return "simulated exchange"
+    return f"{settings.data.feed} prices" + (f" from {host}" if host else "")
+
+
+@contextmanager
+def _logged(settings: Settings) -> Iterator[AppLog]:
+    """Keep the app log around a verb: a line at its start, and one for what escapes it."""
+    log = AppLog(settings.store_path / "app.log")
+    log.line("start", verb="run", portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
+    try:
+        yield log
+    except BaseException as error:
+        code = getattr(error, "code", "") if isinstance(error, Exception) else "stopped"
+        log.line("error", level=logging.ERROR, code=code or "bug", message=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        log.close()
+
+
+def _note(log: AppLog, record: Document, seconds: float | None) -> None:
+    names = ("run_id", "portfolio", "session", "outcome", "stage", "code", "reason")
+    level = logging.ERROR if exit_status(record) else logging.INFO
+    more = {} if seconds is None else {"seconds": round(seconds, 3)}
+    log.line("run", level=level, **{name: record[name] for name in names}, **more)

@@ -1,0 +1,32 @@
+"""Opened: what several verbs begin with: settings, and the options that find them again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from trimtab.settings import load
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trimtab.settings import Settings
+
+__all__ = ["options_of", "settings_of"]
+
+
+def settings_of(arguments: argparse.Namespace, **flags: object) -> Settings:
+    """Load the settings that the arguments name.
+
+    Raises:
+        Misconfigured: anything about them is wrong.
+    """
+    path = None if arguments.config is None else Path(arguments.config)
+    return load(path, flags, os.environ)
+
+
+def options_of(arguments: argparse.Namespace) -> str:
+    """Give what a suggested command needs to find the same configuration."""
+    return f" --config {quote(arguments.config)}" if arguments.config else ""

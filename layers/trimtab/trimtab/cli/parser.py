@@ -1,0 +1,284 @@
+"""Parser: every verb and flag, each verb with an example; a wrong word is an error like any other."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, NoReturn
+
+from trimtab import __version__
+from trimtab.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["VERBS", "Verb", "build", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: the module of its function, what it does, an example, and what adds its own flags."""
+
+    module: str
+    does: str
+    example: str
+    flags: Callable[[argparse.ArgumentParser], None]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was typed.
+
+        Raises:
+            Misconfigured: always.
+        """
+        raise Misconfigured("usage", message, hint=f"`{self.prog} --help` shows an example")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments of the command line.
+
+    Raises:
+        Misconfigured: a verb or a flag is unknown, missing or not what it takes.
+        SystemExit: --help or --version was asked for and given.
+    """
+    parser = build()
+    if not arguments:
+        parser.print_help()
+        raise Misconfigured("usage", "a verb is missing", allowed=", ".join(VERBS))
+    first = arguments[0]
+    if first not in VERBS and not first.startswith("-"):
+        raise _unknown_verb(first)
+    parsed = parser.parse_args(arguments)
+    if parsed.verb is None:
+        raise Misconfigured("usage", "a verb is missing", allowed=", ".join(VERBS))
+    return parsed
+
+
+def _unknown_verb(name: str) -> Misconfigured:
+    near = difflib.get_close_matches(name, VERBS, n=1)
+    return Misconfigured(
+        "usage",
+        f"there is no verb {name!r}",
+        seen=name,
+        allowed=", ".join(VERBS),
+        hint=f"did you mean `trimtab {near[0]}`?" if near else "`trimtab --help` lists them",
+    )
+
+
+def build() -> argparse.ArgumentParser:
+    """Make the parser of the whole program."""
+    parser = _Parser(
+        prog="trimtab",
+        description="Keeps a portfolio at its target weights on Alpaca: unattended, exactly once, explained.",
+        epilog="example:\n  trimtab init && trimtab run\n\n"
+        "exit status: 0 as it should, 1 a bug, 2 usage or configuration,\n"
+        "  3 halted (this run sent nothing), 4 interrupted (run again in the session)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"trimtab {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
+    for name, verb in VERBS.items():
+        sub = verbs.add_parser(
+            name,
+            help=verb.does,
+            description=f"{verb.does[0].upper()}{verb.does[1:]}.",
+            epilog=f"example:\n  {verb.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        verb.flags(sub)
+        sub.add_argument("--config", metavar="FILE", help="the configuration (default: config.json)")
+        sub.add_argument(
+            "--json", action="store_true", help="one JSON document on stdout; people's text to stderr"
+        )
+    return parser
+
+
+def _none(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="where to write (default: here)")
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run",
+        action=argparse.BooleanOptionalAction,
+        help="send nothing, or send (default: dry_run of the configuration)",
+    )
+    parser.add_argument(
+        "--finish", action="store_true", help="continue an unfinished plan of another config or code"
+    )
+    parser.add_argument(
+        "--deadline",
+        type=_positive,
+        metavar="S",
+        help="send nothing within 30 s of this many seconds from now",
+    )
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument("--next", action="store_true", help="simulated mode: move to the next session first")
+    steps.add_argument(
+        "--sessions", type=_count, metavar="N", help="simulated mode: --next, N times, until one run stops"
+    )
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="the last N runs (default: 20)")
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `last`")
+
+
+def _halt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reason", nargs="?", default="", metavar="REASON", help="why, for the record")
+    _resume(parser)
+
+
+def _resume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="every portfolio of the store")
+
+
+def _sandbox(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--data", metavar="FILE", help="daily bars to replay, parquet or csv")
+    data.add_argument("--synthetic", action="store_true", help="replay a made-up market")
+    parser.add_argument("--start", type=_date, metavar="DATE", help="first session, YYYY-MM-DD")
+    parser.add_argument("--time", type=_time, metavar="HH:MM", help="New York time there, from 10:00 on")
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address (default: 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8420, help="port, 0 for a free one (default: 8420)")
+    parser.add_argument(
+        "--cash", type=_usd, default=Decimal(100_000), metavar="USD", help="cash to begin with"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of account number and chance")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="virtual seconds a second, 0: frozen (default: 1)",
+    )
+    parser.add_argument(
+        "--partial", type=_share, default=0.0, metavar="P", help="share of orders that fill in parts"
+    )
+    parser.add_argument("--spread-bps", type=_speed, default=0.0, metavar="B", help="spread of quotes")
+    parser.add_argument("--store", metavar="DIR", help="keep its state there (default: in memory)")
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = _number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _speed(text: str) -> float:
+    value = _number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+    return int(text)
+
+
+def _usd(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not (value.is_finite() and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of USD")
+    return value
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date, YYYY-MM-DD") from None
+
+
+def _time(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time, HH:MM") from None
+
+
+VERBS = {
+    "init": Verb(
+        "setup",
+        "write a starter config.json and its schema, for a simulated portfolio",
+        "trimtab init demo && trimtab run --config demo/config.json",
+        _init,
+    ),
+    "schema": Verb(
+        "setup", "print the JSON schema of config.json", "trimtab schema > config.schema.json", _none
+    ),
+    "plan": Verb(
+        "line",
+        "plan the session, or the next one where the market is closed, and send nothing",
+        "trimtab plan --config demo/config.json",
+        _none,
+    ),
+    "run": Verb(
+        "line",
+        "run the whole line once: what the schedule calls",
+        "trimtab run --no-dry-run --sessions 5",
+        _run,
+    ),
+    "status": Verb(
+        "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
+    ),
+    "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
+    "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
+    "sandbox": Verb(
+        "sandbox",
+        "serve a local Alpaca-compatible exchange that replays bars on a virtual clock",
+        "trimtab sandbox --data bars.parquet --start 2020-02-18",
+        _sandbox,
+    ),
+    "halt": Verb(
+        "switch",
+        "stop this portfolio: set the halt flag and cancel its open orders",
+        'trimtab halt "earnings week"',
+        _halt,
+    ),
+    "resume": Verb("switch", "lift the halt flag", "trimtab resume", _resume),
+}
+"""Every verb by its name."""

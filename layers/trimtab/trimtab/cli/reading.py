@@ -1,0 +1,101 @@
+"""Reading: the verbs that read the store and never write it: status, history, show."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.cli.opened import options_of, settings_of
+from trimtab.errors import TrimtabError
+from trimtab.show.ledger import find_run, holdings_of, read_record, recent_runs, run_keys
+from trimtab.show.page import number
+from trimtab.show.run import Facts
+from trimtab.show.status import flag_document, history_text, record_text, status_text
+from trimtab.switch import kill_switch
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trimtab.cli.terminal import Terminal
+    from trimtab.core.record import Document
+    from trimtab.settings import Settings
+
+__all__ = ["history", "show", "status"]
+
+
+def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Say how the portfolio stands.
+
+    Raises:
+        Misconfigured: the configuration is not usable.
+    """
+    document = _status(settings_of(arguments))
+    terminal.say(status_text(document, options_of(arguments), terminal.page))
+    terminal.document(document)
+    return 0
+
+
+def _status(settings: Settings) -> Document:
+    store, trades = DirectoryStore(settings.store_path), SqliteTrades(settings.store_path / "trades.db")
+    runs = recent_runs(trades, settings.portfolio, 1)
+    rows, cash = holdings_of(trades, settings.portfolio)
+    whole = sum(number(row["market_value"]) or 0.0 for row in rows) + (number(cash and cash["cash"]) or 0.0)
+    for row in rows:
+        value = number(row["market_value"])
+        row["weight"] = None if value is None or not whole else f"{value / whole:.6f}"
+    return {
+        "portfolio": settings.portfolio,
+        "mode": settings.mode,
+        "store": str(settings.store_path),
+        "halt": flag_document(kill_switch(store, settings.portfolio)),
+        "last_run": runs[0] if runs else None,
+        "as_of": cash and cash["session"],
+        "equity": cash and cash["equity"],
+        "cash": cash and cash["cash"],
+        "holdings": rows,
+    }
+
+
+def history(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """List past runs, the newest last.
+
+    Raises:
+        Misconfigured: the configuration is not usable.
+    """
+    settings = settings_of(arguments)
+    runs = recent_runs(SqliteTrades(settings.store_path / "trades.db"), settings.portfolio, arguments.limit)
+    empty = f"no run of {settings.portfolio} is recorded in {settings.store_path} yet"
+    terminal.say(history_text(runs, terminal.page) or empty)
+    terminal.document({"runs": list(reversed(runs))})
+    return 0
+
+
+def _latest(settings: Settings) -> str | None:
+    """Give the id of the last run that trades.db knows; None where it can't be read."""
+    with suppress(TrimtabError, OSError):
+        runs = recent_runs(SqliteTrades(settings.store_path / "trades.db"), settings.portfolio, 1)
+        return str(runs[0]["run_id"]) if runs else None
+    return None
+
+
+def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Show everything that is recorded of a run.
+
+    Raises:
+        Misconfigured: the configuration is not usable, or there is no such run.
+    """
+    settings = settings_of(arguments)
+    store = DirectoryStore(settings.store_path)
+    keys = run_keys(store, settings.portfolio)
+    if not keys and arguments.run == "last":
+        terminal.say(f"no run of {settings.portfolio} is recorded in {settings.store_path} yet")
+        terminal.document(None)
+        return 0
+    folder = keys[find_run(keys, arguments.run, _latest(settings))]
+    record, whole = read_record(store, folder)
+    facts = Facts(f"config {record['config_digest'][:12]}", f"{settings.store_path}/{folder}", past=True)
+    terminal.say(record_text(record, facts, terminal.page, whole=whole))
+    terminal.document(record)
+    return 0

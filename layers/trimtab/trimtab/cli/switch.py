@@ -1,0 +1,187 @@
+"""Switch: the verbs of the kill switch: halt, resume."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from trimtab.adapters.applog import AppLog
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.cli.failure import understood
+from trimtab.cli.opened import options_of, settings_of
+from trimtab.desk import Desk
+from trimtab.errors import Halted
+from trimtab.ports import Unauthorized, Unreachable
+from trimtab.settings import Strategy
+from trimtab.show.status import flag_document
+from trimtab.stations import halting
+from trimtab.switch import kill_switch
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pydantic import JsonValue
+
+    from trimtab.cli.terminal import Terminal
+    from trimtab.settings import Settings
+
+__all__ = ["halt", "resume"]
+
+
+def halt(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Set the halt flag, and then cancel the orders in flight.
+
+    Raises:
+        Misconfigured: the configuration is not usable.
+        OSError: the flag can't be written.
+    """
+    settings = settings_of(arguments)
+    word = _word(arguments, settings, arguments.reason)
+    fresh = halting.halt(DirectoryStore(settings.store_path), word)
+    _keep(settings, word, "halt")
+    options = options_of(arguments)
+    scope = "every portfolio of the store" if word.everyone else settings.portfolio
+    terminal.say(f"{'halted' if fresh else 'already halted'}: {scope} ({settings.store_path / word.key})")
+    cleared = _clear(settings)
+    done = cleared if isinstance(cleared, halting.Cleared) else halting.Cleared((), ())
+    error = _complaint(cleared)
+    terminal.document(_halt_document(word, done, error, fresh=fresh))
+    if error is not None:
+        terminal.explain(error.document())
+        return error.exit_status
+    what = ", ".join(done.cancelled) or "none was open"
+    everyone = " --all" if word.everyone else ""
+    terminal.say(f"open orders of {settings.portfolio} cancelled: {what}")
+    for other in _others(settings) if word.everyone else ():
+        terminal.say(f"{other}: its open orders are in another account; run halt with its configuration, too")
+    terminal.say(f"\nNext: trimtab resume{everyone}{options} lifts it")
+    return 0
+
+
+def _halt_document(
+    word: halting.Word, done: halting.Cleared, error: Halted | None, *, fresh: bool
+) -> dict[str, object]:
+    return {
+        "portfolio": word.portfolio,
+        "flag": word.key,
+        "set": fresh,
+        "who": word.who,
+        "at": word.at.isoformat(),
+        "why": word.why,
+        "event": word.id,
+        "cancelled": list(done.cancelled),
+        "still_open": list(done.still_open),
+        "error": None if error is None else error.document(),
+    }
+
+
+def _word(arguments: argparse.Namespace, settings: Settings, why: str) -> halting.Word:
+    now = SystemClock().now()
+    return halting.Word(
+        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+        who=_who(),
+        at=now,
+        why=why,
+        portfolio=settings.portfolio,
+        everyone=arguments.all,
+    )
+
+
+def _who() -> str:
+    """Name the person at this machine, or the owner where the machine does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "owner"
+
+
+def _keep(settings: Settings, word: halting.Word, code: str) -> None:
+    """Put the event into trades.db and the log; the event's file already counts, so a failure may pass."""
+    with suppress(OSError, Halted):
+        SqliteTrades(settings.store_path / "trades.db").add({"events": [halting.event_of(word, code)]})
+    log = AppLog(settings.store_path / "app.log")
+    log.line(code, portfolio=word.portfolio, flag=word.key, who=word.who, why=word.why, event_id=word.id)
+    log.close()
+
+
+def _clear(settings: Settings) -> halting.Cleared | Exception:
+    """Cancel what is open, or give why that can't be done."""
+    try:
+        with Desk.of(_undecided(settings), os.environ) as desk:
+            return halting.clear(desk.world, settings.portfolio)
+    except (Unreachable, Unauthorized) as error:
+        return error
+    except Exception as error:
+        known = understood(error)
+        if known is None:
+            raise
+        return known
+
+
+def _undecided(settings: Settings) -> Settings:
+    """Give settings of the same account without the owner's strategy: a broken one must not be in the way.
+
+    The embedded exchange replays the strategy's own symbols, so there it stays.
+    """
+    if settings.mode == "simulated":
+        return settings
+    symbols = list(settings.universe or ("SPY",))
+    neutral = Strategy(name="equal_weight", params={"symbols": cast("list[JsonValue]", symbols)})
+    return settings.model_copy(update={"strategy": neutral})
+
+
+def _others(settings: Settings) -> list[str]:
+    """Name the other portfolios of the store."""
+    keys = DirectoryStore(settings.store_path).list("portfolios/")
+    names = [key.removeprefix("portfolios/").removesuffix(".json") for key in keys]
+    return [name for name in names if name != settings.portfolio]
+
+
+def _complaint(cleared: halting.Cleared | Exception) -> Halted | None:
+    """Give what keeps the halt from being complete."""
+    if isinstance(cleared, Exception):
+        return Halted(
+            "orders_not_cancelled",
+            "the flag is set, so no run sends orders; but open orders could not be looked for or cancelled",
+            seen=str(cleared),
+            hint="cancel them at the broker, or run halt again when it answers",
+        )
+    if cleared.still_open:
+        return Halted(
+            "orders_still_open",
+            "the flag is set, so no run sends orders; but cancelled orders have not ended",
+            seen=", ".join(cleared.still_open),
+            hint="look at the broker, or run halt again",
+        )
+    return None
+
+
+def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Lift the halt flag.
+
+    Raises:
+        Misconfigured: the configuration is not usable.
+        OSError: the flag can't be removed.
+    """
+    settings = settings_of(arguments)
+    store = DirectoryStore(settings.store_path)
+    word = _word(arguments, settings, "")
+    lifted = halting.resume(store, word)
+    if lifted:
+        _keep(settings, word, "resume")
+    still = flag_document(kill_switch(store, settings.portfolio))
+    scope = "every portfolio of the store" if word.everyone else settings.portfolio
+    terminal.say(f"resumed: {scope}" if lifted else f"there was no flag {word.key}; nothing to lift")
+    if still is not None:
+        everyone = " --all" if still["flag"] != word.key and not word.everyone else ""
+        verb = f"trimtab resume{everyone}{options_of(arguments)}"
+        terminal.say(f"{settings.portfolio} stays halted by {still['flag']}: {still['why']}; {verb} lifts it")
+    terminal.document(
+        {"portfolio": settings.portfolio, "flag": word.key, "lifted": lifted, "still_halted_by": still}
+    )
+    return 0

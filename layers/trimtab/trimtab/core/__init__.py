@@ -1,0 +1,1 @@
+"""Core: what means something with network, disk and clock gone. Values in, values out."""

@@ -1,0 +1,108 @@
+"""Limits: what the owner allows, one key a rule; the single home of each key, its default and its meaning.
+
+These two models are the `execution` and `risk` objects of config.json. An absent key takes its default;
+an explicit null, NaN, zero, negative or infinite limit is no limit and is refused: no limit, no trade.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class _Limits(BaseModel):
+    model_config = _STRICT
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_null(cls, data: object) -> object:
+        """Refuse an explicit null: it would read as "no limit"."""
+        if isinstance(data, dict):
+            for key, value in data.items():
+                if value is None:
+                    raise ValueError(f"{key}: null is no limit; leave the key out to take its default")
+        return data
+
+
+class Execution(_Limits):
+    """How targets become orders."""
+
+    band: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.005
+    """A drift is left alone while it is below this fraction of equity, and below `band_relative` too."""
+    band_relative: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.20
+    """A drift is left alone while it is below this fraction of the target's value, and below `band` too."""
+    min_order_usd: Positive = 1.00
+    """Smaller orders become holds, USD."""
+    cash_buffer: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.01
+    """Kept back when targets are made: weights that sum above 1 - buffer are scaled down to it."""
+    fractional: bool = True
+    """False: whole shares only."""
+    fill_timeout_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 120.0
+    """Seconds for a phase's fills, then the rest is cancelled."""
+
+
+class Risk(_Limits):
+    """Every pre-trade limit; fractions are of the sizing equity E unless said otherwise."""
+
+    max_order_size: Fraction = 0.20
+    """No order above this fraction of equity; a larger gap is staged over the next sessions."""
+    max_order_size_by_symbol: dict[str, Fraction] = Field(default_factory=dict)
+    """The same for single symbols."""
+    max_order_usd: Positive = 1_000_000.0
+    """No order above this value, USD."""
+    max_position: Fraction | None = None
+    """Largest weight of a symbol after all orders, for orders that raise it. Default: top target + 0.05."""
+    max_exposure: Fraction = 1.0
+    """Largest sum of weights after all orders, for orders that raise it."""
+    max_turnover: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)] = 0.50
+    """Largest value of a session's orders, fraction of equity; the plan scales its orders to fit."""
+    max_orders: Count | None = None
+    """Most distinct order ids a session. Default: 4 a symbol."""
+    max_requests: Count | None = None
+    """Most order and cancel requests of one run. Default: 8 a symbol."""
+    price_collar: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.01
+    """A limit price stands at most this fraction beyond the quote."""
+    max_gap: Fraction = 0.10
+    """A symbol quoted further than this from its last close is held."""
+    max_spread: Fraction = 0.01
+    """A symbol whose spread is wider than this fraction of its mid price is held."""
+    max_runs_with_orders: Count = 3
+    """Most runs that send orders, a session."""
+    max_drawdown: Fraction = 0.50
+    """Largest fall of equity from its recorded peak."""
+    max_equity_move: Fraction = 0.15
+    """Largest move of equity since the session before, flows taken out."""
+    window: tuple[Count, Count] = (5, 10)
+    """Trading begins this many minutes after the open and ends this many before the close."""
+    max_adv_share: Fraction = 0.01
+    """Largest order as a fraction of the 20-day average volume."""
+    require_approval: Literal["live", "always", "never"] = "live"
+    """Where a changed configuration or code needs a person's approval before it trades."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _window_from_list(cls, data: object) -> object:
+        """Take JSON's list for the pair of minutes."""
+        if isinstance(data, dict) and isinstance(data.get("window"), list):
+            return {**data, "window": tuple(data["window"])}
+        return data
+
+    @model_validator(mode="after")
+    def _built(self) -> Self:
+        """Refuse a limit that nothing enforces yet, when it is set away from its default."""
+        for key in ("max_drawdown", "max_equity_move", "require_approval"):
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default:
+                raise ValueError(f"{key}: its rule is not enforced yet; only its default {default} is valid")
+        return self
+
+    def order_size(self, symbol: str) -> float:
+        """Give the largest order of `symbol`, fraction of equity."""
+        return self.max_order_size_by_symbol.get(symbol, self.max_order_size)

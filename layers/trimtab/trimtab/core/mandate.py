@@ -1,0 +1,43 @@
+"""Mandate: what the owner asked for, resolved: one portfolio, its rule, its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from trimtab.core.bars import History
+    from trimtab.core.limits import Execution, Risk
+    from trimtab.core.schedule import Interval
+
+Mode = Literal["simulated", "paper", "live"]
+Rule = Callable[["History", float], Mapping[str, float]]
+"""A strategy: past bars and equity (USD) in, weights (fractions of equity) out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """One portfolio's rule and limits, with the digests that name them.
+
+    `universe` is what may be traded, ascending; `lookback` sessions of history that the rule sees;
+    `config` the part of the configuration that `config_digest` covers; `host` the broker's trading host, and
+    `loopback` whether it is on this machine.
+    """
+
+    portfolio: str
+    mode: Mode
+    dry_run: bool
+    universe: tuple[str, ...]
+    rule: Rule
+    lookback: int
+    interval: Interval
+    feed: str
+    execution: Execution
+    risk: Risk
+    host: str
+    loopback: bool
+    config: Mapping[str, object]
+    config_digest: str
+    code_digest: str
+    version: str

@@ -1,0 +1,374 @@
+"""Plan: what to trade and what to leave alone, each with its reason.
+
+`size` does the arithmetic on float64 arrays, so that a backtest can call it thousands of times a second;
+reasons are flags in an array, made into `Order`s and `Hold`s on demand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trimtab.core.lots import exact, limit_price, plain, round_down
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from trimtab.core.limits import Execution, Risk
+    from trimtab.core.quotes import Touch
+
+
+class Why(IntFlag):
+    """Reasons of orders and holds; the lower-case name is the stable code that the reason opens with."""
+
+    TO_TARGET = 0
+    EXIT = 1
+    STAGED = 2
+    MAX_ORDER_USD = 4
+    MAX_ADV_SHARE = 8
+    MAX_TURNOVER = 16
+    CASH = 32
+    IN_BAND = 64
+    MIN_ORDER = 128
+    WHOLE_SHARE = 256
+    RESTS = 512
+    NO_QUOTE = 1024
+    MAX_GAP = 2048
+    MAX_SPREAD = 4096
+    AT_TARGET = 8192
+    NO_WEIGHT = 16384
+
+
+SHORTENED = Why.STAGED | Why.MAX_ORDER_USD | Why.MAX_ADV_SHARE | Why.MAX_TURNOVER | Why.CASH
+"""What makes an order smaller than its gap."""
+GUARDED = Why.NO_QUOTE | Why.MAX_GAP | Why.MAX_SPREAD
+"""What the quote guard holds back."""
+
+_NOISE = 1 + 1e-12
+"""A limit counts as passed above this much of it; smaller than what the review forgives."""
+_GUARD_FLAG = {"no_quote": Why.NO_QUOTE, "max_gap": Why.MAX_GAP, "max_spread": Why.MAX_SPREAD}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Book:
+    """What a plan is made from, all arrays (m,) in the order of `symbols`.
+
+    `weights` as asked (fractions of `equity`); `held` shares; `price` last closes, USD a share; `whole`
+    where only whole shares trade; `active` where trading is wanted today; `volume` 20-day average, shares
+    (inf where it is not judged); `cash`, `equity` and `sent` (value this session sent earlier) in USD.
+    """
+
+    symbols: tuple[str, ...]
+    weights: NDArray[np.float64]
+    held: NDArray[np.float64]
+    price: NDArray[np.float64]
+    whole: NDArray[np.bool_]
+    active: NDArray[np.bool_]
+    volume: NDArray[np.float64]
+    cash: float
+    equity: float
+    sent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sized:
+    """The sizes of a plan, arrays (m,): `target` and signed `quantity` in shares, `why` as `Why` flags.
+
+    `weights` are the asked ones after the cash buffer, fractions of equity; `gap` is what the quantity
+    would be if nothing shortened it, in shares.
+    """
+
+    weights: NDArray[np.float64]
+    target: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    quantity: NDArray[np.float64]
+    why: NDArray[np.int32]
+
+
+def buffered(weights: NDArray[np.float64], buffer: float) -> NDArray[np.float64]:
+    """Scale weights (m,) that sum above 1 - buffer down to it."""
+    total = float(weights.sum())
+    return weights * ((1 - buffer) / total) if total > 1 - buffer else weights
+
+
+def wanted(book: Book, execution: Execution) -> Sized:
+    """Give each symbol's gap to its target, 0 where it stays within the band, rests or is too small."""
+    weights = buffered(book.weights, execution.cash_buffer)
+    goal = weights * book.equity
+    target = round_down(goal / book.price, book.whole)
+    drift = np.abs(goal - book.held * book.price)
+    leaving = (weights == 0) & (book.held > 0)
+    # a first purchase drifts by its whole goal, and below a goal of 0 lies nothing: both are beyond any band
+    in_band = (drift < execution.band * book.equity) & (drift < execution.band_relative * goal)
+    gap = target - book.held
+    why = np.where(leaving, int(Why.EXIT), int(Why.TO_TARGET)).astype(np.int32)
+    why = np.where(gap == 0, _at_rest(weights, target, book.whole), why)
+    why = np.where(in_band, int(Why.IN_BAND), why)
+    why = np.where(~book.active, int(Why.RESTS), why)
+    trades = (why == Why.TO_TARGET) | (why == Why.EXIT)
+    return Sized(weights, target, gap, np.where(trades, gap, 0.0), why.astype(np.int32))
+
+
+def _at_rest(
+    weights: NDArray[np.float64], target: NDArray[np.float64], whole: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Say why nothing is to be traded where the gap is 0."""
+    too_small = np.where(whole, int(Why.WHOLE_SHARE), int(Why.MIN_ORDER))
+    reached = np.where(target == 0, too_small, int(Why.AT_TARGET))
+    return np.where(weights == 0, int(Why.NO_WEIGHT), reached)
+
+
+def size(book: Book, execution: Execution, risk: Risk, guard: NDArray[np.int32] | None = None) -> Sized:
+    """Turn targets into order quantities: band, guard, caps, turnover, cash, rounding, smallest order.
+
+    `guard` (m,) holds `Why` flags of symbols whose quote may not be traded on today, else 0. Sells become
+    lots before the buys are fitted to the cash, so that what rounding leaves unsold is not spent.
+    """
+    sized = wanted(book, execution)
+    why = sized.why.copy()
+    gap = sized.quantity
+    if guard is not None:
+        held_back = (guard != 0) & (gap != 0)
+        why[held_back] = guard[held_back]
+        gap = np.where(held_back, 0.0, gap)
+    quantity = _capped(np.abs(gap), book, risk, why)
+    quantity = _within_turnover(quantity, book, risk, why)
+    sells = _in_lots(np.where(gap < 0, quantity, 0.0), gap, book, execution, why)
+    buys = _within_cash(np.where(gap > 0, quantity, 0.0), sells, book, why)
+    buys = _in_lots(buys, gap, book, execution, why)
+    return Sized(sized.weights, sized.target, sized.gap, buys - sells, why)
+
+
+def order_sizes(symbols: Sequence[str], risk: Risk) -> NDArray[np.float64]:
+    """Give each symbol's largest order (m,), fraction of equity."""
+    sizes = np.full(len(symbols), risk.max_order_size)
+    if risk.max_order_size_by_symbol:
+        sizes[:] = [risk.order_size(symbol) for symbol in symbols]
+    return sizes
+
+
+def _capped(wish: NDArray[np.float64], book: Book, risk: Risk, why: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Cut each order to `max_order_size`, `max_order_usd` and `max_adv_share`."""
+    quantity = wish
+    caps = (
+        (Why.STAGED, order_sizes(book.symbols, risk) * book.equity / book.price),
+        (Why.MAX_ORDER_USD, risk.max_order_usd / book.price),
+        (Why.MAX_ADV_SHARE, risk.max_adv_share * book.volume),
+    )
+    for flag, cap in caps:
+        over = quantity > cap * _NOISE
+        if over.any():
+            why[over] |= flag
+            quantity = np.where(over, cap, quantity)
+    return quantity
+
+
+def _within_turnover(
+    quantity: NDArray[np.float64], book: Book, risk: Risk, why: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Scale all orders by one factor, so that the session's value stays within `max_turnover`."""
+    total = float(quantity @ book.price)
+    room = max(risk.max_turnover * book.equity - book.sent, 0.0)
+    if not total > room * _NOISE:
+        return quantity
+    why[quantity > 0] |= Why.MAX_TURNOVER
+    return quantity * (room / total)
+
+
+def _within_cash(
+    buys: NDArray[np.float64], sells: NDArray[np.float64], book: Book, why: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Scale the buys by one factor, so that cash and the sells pay for them."""
+    cost = float(buys @ book.price)
+    funds = max(book.cash + float(sells @ book.price), 0.0)
+    if not cost > funds * _NOISE:  # also where a NaN is in it: the review refuses that by name
+        return buys
+    why[buys > 0] |= Why.CASH
+    return buys * (funds / cost)
+
+
+def _in_lots(
+    quantity: NDArray[np.float64],
+    gap: NDArray[np.float64],
+    book: Book,
+    execution: Execution,
+    why: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    """Round down (a full exit keeps its exact quantity) and turn what is too small into holds."""
+    full_exit = ((why & Why.EXIT) != 0) & (quantity >= -gap)
+    rounded = np.where(full_exit, quantity, round_down(quantity, book.whole))
+    rounded = np.where(gap < 0, np.minimum(rounded, -gap), rounded)
+    nothing = (quantity > 0) & (rounded == 0)
+    small = (rounded > 0) & (rounded * book.price < execution.min_order_usd)
+    why[nothing] |= np.where(book.whole[nothing], int(Why.WHOLE_SHARE), int(Why.MIN_ORDER)).astype(np.int32)
+    why[small] |= Why.MIN_ORDER
+    return np.where(small, 0.0, rounded)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of a plan: side, exact shares, limit in USD (None: market), and why.
+
+    `price` is the last close the plan was sized with, USD a share; `base` the shares held before.
+    """
+
+    symbol: str
+    side: str
+    qty: Decimal
+    type: str
+    limit_price: Decimal | None
+    price: float
+    base: Decimal
+    reason: str
+
+    def document(self) -> dict[str, str | None]:
+        """Give the contract's shape: symbol, side, type, qty, limit_price, reason."""
+        return {
+            "symbol": self.symbol,
+            "side": self.side,
+            "type": self.type,
+            "qty": plain(self.qty),
+            "limit_price": None if self.limit_price is None else plain(self.limit_price),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One symbol left alone: its weight and target (fractions of equity), and why."""
+
+    symbol: str
+    weight: float
+    target: float
+    reason: str
+
+    def document(self) -> dict[str, str]:
+        """Give the contract's shape, decimals as strings."""
+        return {
+            "symbol": self.symbol,
+            "weight": f"{self.weight:.6f}",
+            "target": f"{self.target:.6f}",
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A sized book, with what makes its orders exact.
+
+    `holdings` are the exact shares held, `touches` today's quotes; both by symbol, and both empty in a
+    backtest. `collar` is the fraction a limit price may stand beyond the quote.
+    """
+
+    book: Book
+    sized: Sized
+    holdings: Mapping[str, Decimal] = field(default_factory=dict)
+    touches: Mapping[str, Touch] = field(default_factory=dict)
+    collar: float = 0.01
+
+    def orders(self) -> tuple[Order, ...]:
+        """Make the orders, sells first, each in the order of symbols."""
+        quantity = self.sized.quantity
+        sides = (quantity < 0, quantity > 0)
+        return tuple(self._order(int(i)) for side in sides for i in np.flatnonzero(side))
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Make the holds, in the order of symbols."""
+        return tuple(self._hold(int(i)) for i in np.flatnonzero(self.sized.quantity == 0))
+
+    def short_of_target(self) -> tuple[str, ...]:
+        """Give the symbols that a cap or the quote guard leaves short of their targets."""
+        left = (self.sized.why & int(SHORTENED | GUARDED)) != 0
+        return tuple(self.book.symbols[i] for i in np.flatnonzero(left))
+
+    def _order(self, i: int) -> Order:
+        symbol, quantity = self.book.symbols[i], float(self.sized.quantity[i])
+        side = "buy" if quantity > 0 else "sell"
+        qty = exact(abs(quantity))
+        if side == "sell":
+            held = self.holdings.get(symbol, qty)
+            qty = held if self._is_full_exit(i) else min(qty, held)
+        kind, limit = priced(side, qty, self.touches.get(symbol), float(self.book.price[i]), self.collar)
+        return Order(
+            symbol,
+            side,
+            qty,
+            kind,
+            limit,
+            float(self.book.price[i]),
+            self.holdings.get(symbol, exact(float(self.book.held[i]))),
+            self._order_reason(i, side),
+        )
+
+    def _is_full_exit(self, i: int) -> bool:
+        whole_holding = -self.sized.quantity[i] == self.book.held[i]
+        return bool(whole_holding and self.sized.target[i] == 0)
+
+    def _order_reason(self, i: int, side: str) -> str:
+        why = Why(int(self.sized.why[i]))
+        price, equity = self.book.price[i], self.book.equity
+        now = self.book.held[i] * price / equity
+        text = f"{_code(why)}: {now:.2%} held, {self.sized.weights[i]:.2%} wanted"
+        if why & SHORTENED:
+            moved = abs(self.sized.quantity[i]) * price / equity
+            text += f", {side}s {moved:.2%} today and the rest in later sessions"
+        return text
+
+    def _hold(self, i: int) -> Hold:
+        why = Why(int(self.sized.why[i]))
+        weight = float(self.book.held[i] * self.book.price[i] / self.book.equity)
+        target = float(self.sized.weights[i])
+        detail = _HOLD_TEXT.get(_deciding(why), "").format(drift=weight - target)
+        touch = self.touches.get(self.book.symbols[i])
+        if why & GUARDED and touch is not None:
+            detail = touch.detail
+        return Hold(self.book.symbols[i], weight, target, f"{_code(why)}: {detail}")
+
+
+def priced(
+    side: str, qty: Decimal, touch: Touch | None, last_close: float, collar: float
+) -> tuple[str, Decimal | None]:
+    """Give an order's type and limit (USD): whole shares as marketable limit, fractions as market."""
+    if qty != qty.to_integral_value():
+        return "market", None
+    if touch is None or touch.bid <= 0:
+        price = Decimal(str(round(last_close, 4)))
+    else:
+        price = touch.ask if side == "buy" else touch.bid
+    return "limit", limit_price(side, price, Decimal(str(collar)))
+
+
+def guards(symbols: Sequence[str], touches: Mapping[str, Touch]) -> NDArray[np.int32]:
+    """Give the `Why` flag (m,) of each symbol that its quote holds back, else 0."""
+    held = (touches[symbol].held if symbol in touches else None for symbol in symbols)
+    return np.array([0 if h is None else int(_GUARD_FLAG[h]) for h in held], dtype=np.int32)
+
+
+_HOLD_TEXT = {
+    Why.IN_BAND: "drift {drift:+.2%} is within the band",
+    Why.AT_TARGET: "nothing to trade",
+    Why.NO_WEIGHT: "no target and nothing held",
+    Why.MIN_ORDER: "the order would be smaller than the smallest order",
+    Why.WHOLE_SHARE: "the order would be less than one whole share",
+    Why.RESTS: "rests until the next decision",
+    Why.MAX_TURNOVER: "the session's turnover is used up",
+    Why.CASH: "no cash for it today",
+    Why.MAX_ADV_SHARE: "it hardly trades",
+}
+
+
+def _deciding(why: Why) -> Why:
+    """Give the flag that decided: the last one that was set on the way."""
+    flags = (*_HOLD_TEXT, *GUARDED, *SHORTENED, Why.EXIT)
+    return next((flag for flag in flags if why & flag), Why.TO_TARGET)
+
+
+def _code(why: Why) -> str:
+    """Name the deciding flag of a reason by its stable code."""
+    return str(_deciding(why).name).lower()

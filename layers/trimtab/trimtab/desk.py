@@ -1,0 +1,241 @@
+"""Desk: the composition root. Simulated, paper, live and dry run differ here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import secrets as chance
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from trimtab import __version__
+from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys, check_host, declared_mode
+from trimtab.adapters.alpaca.hosts import is_loopback
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.inputs import inputs_file
+from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.adapters.strategy_loader import Loaded, resolve
+from trimtab.core.mandate import Mandate
+from trimtab.errors import Misconfigured
+from trimtab.ports import World
+from trimtab.rebalance import rebalance
+from trimtab.settings import Settings, secrets
+from trimtab.settings.model import DECIDES
+from trimtab.stations.arrive import Arrival
+from trimtab.strategies import BUILT_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from types import TracebackType
+
+    from trimtab.adapters.exchange.exchange import Exchange
+    from trimtab.core.record import Document
+    from trimtab.ports import Clock
+
+SIMULATED_HOST = "http://localhost"
+"""Where the embedded exchange is mounted; no socket is opened."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One portfolio, ready to run: its mandate and its wired world. Close it, or use it as a context.
+
+    `exchange` is the embedded one in simulated mode, else None.
+    """
+
+    settings: Settings
+    mandate: Mandate
+    world: World
+    exchange: Exchange | None
+    _open: ExitStack
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        seconds_left: Callable[[], float] = lambda: math.inf,
+    ) -> Self:
+        """Wire a desk as the settings say; nothing is asked of the broker yet.
+
+        `seconds_left` says how long a run may still take.
+
+        Raises:
+            Misconfigured: keys, hosts, strategy or universe are not usable.
+        """
+        loaded = resolve(settings.strategy.name, settings.strategy.params, settings.folder, BUILT_IN)
+        universe = _universe(settings, loaded)
+        root = settings.store_path
+        with ExitStack() as stack:
+            if settings.mode == "simulated":
+                outside = _simulated(settings, universe, root, stack)
+            else:
+                outside = _alpaca(settings, environ)
+            hosts = [outside.host(kind, seconds_left) for kind in ("trading", "data")]
+            for host in hosts:
+                stack.callback(host.close)
+            world = World(
+                AlpacaBroker(hosts[0]),
+                AlpacaMarket(hosts[1], feed=settings.data.feed, adjustment=settings.data.adjustment),
+                DirectoryStore(root),
+                SqliteTrades(root / "trades.db"),
+                outside.clock,
+                inputs_file,
+                lambda: _fresh_id(outside.clock.now()),
+                seconds_left,
+            )
+            mandate = _mandate(settings, universe, loaded, outside.urls["trading"])
+            return cls(settings, mandate, world, outside.exchange, stack.pop_all())
+        raise AssertionError  # the stack never swallows an error
+
+    def run(self, arrival: Arrival | None = None) -> Document:
+        """Run the line once and give its record."""
+        return rebalance(self.world, self.mandate, arrival or Arrival())
+
+    def next_session(self) -> None:
+        """Move the embedded exchange to the next session's `run_time`.
+
+        Raises:
+            Misconfigured: the mode is not simulated.
+            Halted: its data ends here.
+        """
+        if self.exchange is None:
+            raise Misconfigured(
+                "not_simulated",
+                "only the simulated exchange can be moved to another session",
+                seen=f"mode {self.settings.mode}",
+                allowed="mode simulated",
+                hint="leave --next and --sessions away",
+            )
+        self.exchange.step()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._open.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Where orders and bars come from: hosts, keys, a clock, and perhaps an exchange of our own."""
+
+    urls: dict[str, str]
+    keys: Keys
+    clock: Clock
+    session: Callable[[], requests.Session]
+    exchange: Exchange | None = None
+
+    def host(self, kind: str, seconds_left: Callable[[], float]) -> AlpacaHost:
+        return AlpacaHost(
+            self.urls[kind],
+            "trading" if kind == "trading" else "data",
+            self.keys,
+            self.clock,
+            rng=random.Random(),  # noqa: S311 - jitter of retries, not a secret
+            deadline=seconds_left,
+            session=self.session(),
+        )
+
+
+def _simulated(settings: Settings, universe: tuple[str, ...], root: Path, stack: ExitStack) -> _Outside:
+    """Open the embedded exchange kept in the store, mounted below the broker's adapter."""
+    from trimtab.adapters.exchange import Exchange, ExchangeClock  # noqa: PLC0415 - only this mode pays for it
+    from trimtab.adapters.sample import embedded  # noqa: PLC0415 - as above
+    from trimtab.adapters.sandbox import Face, SandboxTransport  # noqa: PLC0415 - as above
+
+    path = root / "exchange" / f"{settings.portfolio}.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exchange = Exchange.open(embedded(universe), path=path)
+    stack.callback(exchange.close)
+
+    transport = SandboxTransport(Face(exchange, rate_limit=None))
+
+    def session() -> requests.Session:
+        mounted = requests.Session()
+        mounted.mount(SIMULATED_HOST, transport)
+        return mounted
+
+    urls = {"trading": SIMULATED_HOST, "data": SIMULATED_HOST}
+    return _Outside(urls, Keys("simulated", "simulated"), ExchangeClock(exchange), session, exchange)
+
+
+def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
+    """Check the keys and hosts of a paper or live account."""
+    given = secrets(settings, environ)
+    urls = {"trading": check_host(given.base_url, "trading"), "data": check_host(given.data_url, "data")}
+    if declared_mode(urls["trading"]) != settings.mode:
+        raise Misconfigured(
+            "host_mode",
+            "the trading host does not serve this mode",
+            seen=f"{urls['trading']} with mode {settings.mode}",
+            allowed="the paper host (or loopback) for paper, the live host for live",
+            hint="set APCA_API_BASE_URL or mode so that they agree",
+        )
+    return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
+
+
+def _universe(settings: Settings, loaded: Loaded) -> tuple[str, ...]:
+    universe = settings.universe or loaded.symbols
+    if not universe:
+        raise Misconfigured(
+            "no_universe",
+            "the strategy does not name its symbols, so the configuration must",
+            seen=f"strategy {settings.strategy.name} without symbols, no universe",
+            allowed='"universe": ["SPY", …]',
+            hint="add universe to config.json",
+        )
+    return tuple(sorted(universe))
+
+
+def _mandate(settings: Settings, universe: tuple[str, ...], loaded: Loaded, host: str) -> Mandate:
+    document = settings.document()
+    return Mandate(
+        portfolio=settings.portfolio,
+        mode=settings.mode,
+        dry_run=settings.dry_run,
+        universe=universe,
+        rule=loaded,
+        lookback=settings.data.lookback_sessions or loaded.lookback_sessions,
+        interval=settings.schedule.job_interval,
+        feed=settings.data.feed,
+        execution=settings.execution,
+        risk=settings.risk,
+        host=urlsplit(host).netloc,
+        loopback=is_loopback(urlsplit(host).hostname or ""),
+        config={key: document.get(key) for key in DECIDES},
+        config_digest=settings.digest(),
+        code_digest=code_digest(loaded.file),
+        version=__version__,
+    )
+
+
+def code_digest(strategy: Path | None) -> str:
+    """Give the digest of Trimtab's sources and the strategy's module: names and contents."""
+    root = Path(__file__).parent
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*.py")}
+    if strategy is not None and root not in strategy.parents:
+        files[f"strategy/{strategy.name}"] = strategy
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name}\n{hashlib.sha256(files[name].read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def _fresh_id(now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%SZ}-{chance.token_hex(4)}"

@@ -1,0 +1,155 @@
+"""Floor: where a plan is traded: its chains of slots, this run's counts, and how a run ends there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trimtab.core.risk import SLOTS, requests_allowed
+from trimtab.errors import Halted, Interrupted
+from trimtab.ports import Unauthorized, Unreachable
+from trimtab.switch import latch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from trimtab.core.mandate import Mandate
+    from trimtab.core.plan import Order
+    from trimtab.core.portfolio import BrokerOrder
+    from trimtab.core.schedule import Window
+    from trimtab.ports import World
+
+RESERVE_S = 30.0
+"""Seconds before a run's deadline in which it sends nothing."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """One order of the plan and its slots: what the broker shows under its ids."""
+
+    order: Order
+    slots: list[BrokerOrder] = field(default_factory=list)
+    ended: str = ""
+    cancelling: bool = False
+
+    @property
+    def filled(self) -> Decimal:
+        """Shares filled over all slots."""
+        return sum((slot.filled_qty for slot in self.slots), Decimal(0))
+
+    @property
+    def residual(self) -> Decimal:
+        """Shares that the plan still wants."""
+        return self.order.qty - self.filled
+
+    @property
+    def value(self) -> Decimal:
+        """USD that the fills moved."""
+        paid = (slot.filled_qty * slot.filled_avg_price for slot in self.slots if slot.filled_avg_price)
+        return sum(paid, Decimal(0))
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the last slot may still fill."""
+        return bool(self.slots) and not self.slots[-1].terminal
+
+    @property
+    def open_cost(self) -> Decimal:
+        """USD that the slot in flight may still take, at its limit or the last close."""
+        if not self.in_flight:
+            return Decimal(0)
+        slot = self.slots[-1]
+        price = slot.limit_price or Decimal(str(self.order.price))
+        return ((slot.qty or Decimal(0)) - slot.filled_qty) * price
+
+
+@dataclass(slots=True)
+class Floor:
+    """Where a plan is traded: the outside, the session's window, and this run's counts.
+
+    `adopted` says that another run stored the plan, so that its slots are looked up first.
+    """
+
+    world: World
+    mandate: Mandate
+    window: Window
+    h8: str
+    adopted: bool
+    sent: list[str] = field(default_factory=list)
+    requests: int = 0
+
+    def id_of(self, symbol: str, slot: int) -> str:
+        """Give the order id of a symbol's slot."""
+        return f"tt1-{self.h8}-{self.window.session:%Y%m%d}-{symbol}-{slot}"
+
+    def stop(self, code: str, message: str, *, seen: object = None, hint: str = "") -> Halted | Interrupted:
+        """Give the error that ends this run now: interrupted once it sent anything, else halted."""
+        kind = Interrupted if self.sent else Halted
+        return kind(
+            code, message, seen=seen, hint=hint or "run again in this session: it finishes the same plan"
+        )
+
+    def judge_deadline(self) -> None:
+        """Stop while there is still time to write the record.
+
+        Raises:
+            Halted | Interrupted: less than 30 seconds are left.
+        """
+        left = self.world.seconds_left()
+        if left < RESERVE_S:
+            raise self.stop("deadline", "this run has no time left to trade", seen=f"{left:.0f} s left")
+
+    def spend_request(self) -> None:
+        """Count a request that changes something.
+
+        Raises:
+            Halted | Interrupted: the run used its requests up.
+        """
+        allowed = requests_allowed(self.mandate.risk, len(self.mandate.universe))
+        if self.requests >= allowed:
+            seen = f"{self.requests} of {allowed}"
+            raise self.stop("max_requests", "this run used up its order requests", seen=seen)
+        self.requests += 1
+
+    def latch(self, code: str, message: str, *, seen: object = None) -> Halted | Interrupted:
+        """Give the same error, and keep every later run from trading until a person resumes."""
+        try:
+            at = self.world.broker.now().isoformat()
+        except (Unreachable, Unauthorized):
+            at = self.world.clock.now().isoformat()  # a broker that is gone must not keep the latch open
+        latch(self.world.store, self.mandate.portfolio, at=at, why=f"{code}: {message}")
+        return self.stop(code, message, seen=seen, hint="look at the account, then trimtab resume")
+
+
+def adopt(floor: Floor, chain: Chain, n: int, order: BrokerOrder) -> None:
+    """Put an order into its slot; a view that lags never overrules an end that was seen."""
+    if order.symbol != chain.order.symbol or order.side != chain.order.side or order.status == "replaced":
+        seen = f"{order.client_order_id}: {order.side} {order.symbol}, {order.status}"
+        raise floor.latch("order_mismatch", "an order under our id is not the plan's", seen=seen)
+    if n == len(chain.slots):
+        chain.slots.append(order)
+    elif not chain.slots[n].terminal:
+        chain.slots[n] = order
+
+
+def observe(floor: Floor, chains: Iterable[Chain], *, look_up: bool = False) -> None:
+    """Look at this session's orders and put them into their chains' slots.
+
+    `look_up` asks for the first id that the list does not show, for lists may lag.
+
+    Raises:
+        Halted | Interrupted: and latches, when an order under our id is not the plan's.
+    """
+    start = floor.window.opens - timedelta(days=1)
+    shown = {order.client_order_id: order for order in floor.world.broker.orders_since(start)}
+    for chain in chains:
+        for n in range(SLOTS):
+            order_id = floor.id_of(chain.order.symbol, n)
+            order = shown.get(order_id)
+            if order is None and look_up and n == len(chain.slots):
+                order = floor.world.broker.order(order_id)
+            if order is None:
+                break
+            adopt(floor, chain, n, order)

@@ -1,0 +1,249 @@
+"""Phases: the sells, their cash, then the buys; within a phase all chains advance together."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trimtab.core.lots import LOT, limit_price, lots
+from trimtab.core.plan import priced
+from trimtab.core.portfolio import OrderRequest
+from trimtab.core.quotes import judge
+from trimtab.core.risk import SLOTS, Approved
+from trimtab.execute.floor import Chain, Floor, observe
+from trimtab.execute.reconcile import judge_base
+from trimtab.execute.submit import submit
+from trimtab.ports import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from trimtab.core.portfolio import Account
+    from trimtab.core.quotes import Touch
+
+FIRST_POLL_S = 0.25
+POLL_S = 2.0
+"""Seconds between two looks at the open orders: the first pause, doubling up to the last."""
+CANCEL_S = 30.0
+"""Seconds that a cancelled order may take to end."""
+CASH_TOLERANCE = Decimal(1)
+"""USD that fees and rounding may take from what the fills should have left."""
+QUOTE_S = 10.0
+"""Seconds for which quotes, cash and holdings stand while several orders are sent."""
+SETTLE_S = 30.0
+"""Seconds that cash may lag behind fills (Alpaca: up to about 10)."""
+
+
+def execute(approved: Approved, floor: Floor, chains: Sequence[Chain]) -> None:
+    """Trade an approved plan: the sells, then, once they and their cash are in, the buys.
+
+    `chains` are its orders, one each; what becomes of them is seen there, also when this raises.
+
+    Raises:
+        Halted: something stopped it before this run sent an order.
+        Interrupted: this run sent or may have sent an order and did not finish.
+    """
+    sells = [chain for chain in chains if chain.order.side == "sell"]
+    buys = [chain for chain in chains if chain.order.side == "buy"]
+    if floor.adopted:
+        observe(floor, chains, look_up=True)
+        judge_base(floor, chains)
+    _phase(floor, approved, sells, sells)
+    refused = [chain for chain in sells if chain.ended.startswith("refused")]
+    if refused:
+        raise floor.stop("sell_refused", "the broker refused a sell", seen=refused[0].ended)
+    if any(not chain.ended for chain in buys) and sells:
+        _await_cash(floor, approved, chains)
+    _phase(floor, approved, buys, chains)
+
+
+def _phase(floor: Floor, approved: Approved, chains: Sequence[Chain], every: Sequence[Chain]) -> None:
+    """Advance all chains of one side together until each has ended."""
+    clock, limit = floor.world.clock, floor.mandate.execution.fill_timeout_s
+    started, looks = clock.monotonic(), 0
+    for chain in chains:
+        _end_if_done(floor, chain)
+    while any(not chain.ended for chain in chains):
+        floor.judge_deadline()
+        waited = clock.monotonic() - started
+        ready = [chain for chain in chains if not chain.ended and not chain.in_flight]
+        if ready:
+            _send(floor, approved, ready, every, in_time=waited < limit)
+            looks = 0
+        open_chains = [chain for chain in chains if chain.in_flight]
+        if waited >= limit:
+            _cancel(floor, open_chains)
+        if open_chains and waited >= limit + CANCEL_S:
+            stuck = open_chains[0].slots[-1].client_order_id
+            raise floor.stop("order_open", "a cancelled order has not ended", seen=stuck)
+        if open_chains:
+            clock.sleep(min(POLL_S, FIRST_POLL_S * 2**looks))
+            looks += 1
+            observe(floor, chains)
+        for chain in chains:
+            _end_if_done(floor, chain)
+
+
+def _end_if_done(floor: Floor, chain: Chain) -> None:
+    """Mark a chain that has nothing left to do, with the reason."""
+    if chain.ended or chain.in_flight:
+        return
+    small = chain.residual * Decimal(str(chain.order.price)) < Decimal(
+        str(floor.mandate.execution.min_order_usd)
+    )
+    if chain.residual < LOT or small:
+        chain.ended = "filled"
+    elif chain.slots and chain.slots[-1].status == "rejected":
+        chain.ended = "rejected: the broker rejected it"
+    elif chain.cancelling:
+        chain.ended = f"timeout: not filled within {floor.mandate.execution.fill_timeout_s:g} s"
+    elif len(chain.slots) == SLOTS:
+        chain.ended = "slots: every order id of the session is used"
+
+
+def _send(
+    floor: Floor, approved: Approved, ready: Sequence[Chain], every: Sequence[Chain], *, in_time: bool
+) -> None:
+    """Size and send the next slot of every chain that is ready, on quotes read anew."""
+    world, now = floor.world, floor.world.broker.now()
+    if not in_time or not floor.window.holds(now):
+        for chain in ready:
+            chain.ended = (
+                "window: trading has ended for today" if in_time else "timeout: no time left to send"
+            )
+        return
+    touches = _touches(floor, ready, now)
+    ready = [chain for chain in ready if not _held(chain, touches[chain.order.symbol])]
+    if not ready:
+        return
+    sizes = (
+        _sell_sizes(floor, ready)
+        if ready[0].order.side == "sell"
+        else _buy_sizes(floor, approved, ready, every, touches)
+    )
+    read_at = world.clock.monotonic()
+    for chain in ready:
+        if world.clock.monotonic() - read_at > QUOTE_S:
+            return  # the fate of an order took long to learn: the rest is sized anew
+        quantity, ceiling = sizes[chain.order.symbol]
+        if quantity * Decimal(str(chain.order.price)) < Decimal(str(floor.mandate.execution.min_order_usd)):
+            chain.ended = (
+                "cash: too little is left"
+                if chain.order.side == "buy"
+                else "unavailable: nothing free to sell"
+            )
+            continue
+        submit(floor, chain, _request(floor, chain, quantity, touches[chain.order.symbol], ceiling))
+
+
+def _touches(floor: Floor, ready: Sequence[Chain], now: datetime) -> dict[str, Touch]:
+    quotes = floor.world.market.quotes([chain.order.symbol for chain in ready])
+    return {
+        chain.order.symbol: judge(quotes.get(chain.order.symbol), chain.order.price, now, floor.mandate.risk)
+        for chain in ready
+    }
+
+
+def _held(chain: Chain, touch: Touch) -> bool:
+    """End a chain whose quote may not be traded on."""
+    if touch.held:
+        chain.ended = f"{touch.held}: {touch.detail}"
+    return bool(touch.held)
+
+
+Sizes = dict[str, tuple[Decimal, Decimal | None]]
+
+
+def _sell_sizes(floor: Floor, ready: Sequence[Chain]) -> Sizes:
+    """Sell what the plan still wants, at most what is free; it may shrink, never grow."""
+    _account(floor)
+    free = {p.symbol: p.qty_available for p in floor.world.broker.positions()}
+    none = Decimal(0)
+    return {
+        chain.order.symbol: (max(none, min(chain.residual, free.get(chain.order.symbol, none))), None)
+        for chain in ready
+    }
+
+
+def _buy_sizes(
+    floor: Floor,
+    approved: Approved,
+    ready: Sequence[Chain],
+    every: Sequence[Chain],
+    touches: Mapping[str, Touch],
+) -> Sizes:
+    """Buy what the plan still wants, all shrunk by one factor to the cash there is; with a price ceiling."""
+    cash = min(_account(floor).cash, _cash_due(approved, every))
+    funds = max(
+        cash - sum((chain.open_cost for chain in every if chain.order.side == "buy"), Decimal(0)), Decimal(0)
+    )
+    need = sum((chain.residual * touches[chain.order.symbol].ask for chain in ready), Decimal(0))
+    factor = min(Decimal(1), funds / need)
+    sizes: Sizes = {}
+    for chain in ready:
+        quantity = lots(chain.residual * factor, whole=chain.order.type == "limit")
+        share = funds * chain.residual * touches[chain.order.symbol].ask / need
+        sizes[chain.order.symbol] = (quantity, share / quantity if quantity else None)
+    return sizes
+
+
+def _account(floor: Floor) -> Account:
+    """Read the account, which may have been blocked since the run began.
+
+    Raises:
+        Halted | Interrupted: it may not trade.
+    """
+    account = floor.world.broker.account()
+    blocked = account.trading_blocked or account.account_blocked or account.trade_suspended_by_user
+    if blocked or account.status != "ACTIVE":
+        seen = f"{account.status}, {'blocked' if blocked else 'not blocked'}"
+        raise floor.stop("account_blocked", "the account may not trade any more", seen=seen)
+    return account
+
+
+def _cash_due(approved: Approved, every: Sequence[Chain]) -> Decimal:
+    """Give the cash that the plan's fills should have left, USD."""
+    signs = {"sell": 1, "buy": -1}
+    return approved.cash + sum((signs[chain.order.side] * chain.value for chain in every), Decimal(0))
+
+
+def _request(
+    floor: Floor, chain: Chain, quantity: Decimal, touch: Touch, ceiling: Decimal | None
+) -> OrderRequest:
+    """Word the next slot's order; a buy's limit never costs more than its share of the cash."""
+    order = chain.order
+    kind, limit = priced(order.side, quantity, touch, order.price, floor.mandate.risk.price_collar)
+    if limit is not None and ceiling is not None and ceiling < limit:
+        limit = max(
+            limit_price("buy", touch.ask, Decimal(0)),
+            ceiling.quantize(Decimal("0.01"), rounding="ROUND_FLOOR"),
+        )
+    return OrderRequest(
+        floor.id_of(order.symbol, len(chain.slots)), order.symbol, order.side, kind, quantity, limit
+    )
+
+
+def _cancel(floor: Floor, chains: Sequence[Chain]) -> None:
+    """Ask for each open order's end, until the question arrived.
+
+    Raises:
+        Halted | Interrupted: the run's requests are used up.
+    """
+    for chain in chains:
+        if chain.cancelling:
+            continue
+        floor.spend_request()
+        with suppress(Unreachable):  # the next look asks again
+            floor.world.broker.cancel(chain.slots[-1].id)
+            chain.cancelling = True
+
+
+def _await_cash(floor: Floor, approved: Approved, chains: Sequence[Chain]) -> None:
+    """Wait until the account shows what the sells brought, at most 30 seconds."""
+    clock, started = floor.world.clock, floor.world.clock.monotonic()
+    due = _cash_due(approved, chains) - CASH_TOLERANCE
+    while floor.world.broker.account().cash < due and clock.monotonic() - started < SETTLE_S:
+        floor.judge_deadline()
+        clock.sleep(POLL_S)

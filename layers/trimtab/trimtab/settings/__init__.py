@@ -1,0 +1,24 @@
+"""Settings: config.json, environment and flags, made into what the owner decided.
+
+`load` reads them in this order of precedence: flag, environment, file, default. Whatever is wrong is one
+`Misconfigured` that names the key, what was seen and what is allowed.
+"""
+
+from trimtab.settings.document import schema, starter
+from trimtab.settings.loading import load
+from trimtab.settings.model import Alerts, Data, Schedule, Settings, Store, Strategy
+from trimtab.settings.secret import Secrets, secrets
+
+__all__ = [
+    "Alerts",
+    "Data",
+    "Schedule",
+    "Secrets",
+    "Settings",
+    "Store",
+    "Strategy",
+    "load",
+    "schema",
+    "secrets",
+    "starter",
+]

@@ -1,0 +1,200 @@
+"""Settings loading: file, environment and flags, read as layers, checked, and made into settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from trimtab.errors import Misconfigured
+from trimtab.settings.complaint import check, complain, shown, unknown
+from trimtab.settings.model import Document, Settings
+from trimtab.settings.secret import PARAMETER, refuse_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PREFIX = "TRIMTAB_"
+OTHERS = ("TRIMTAB_CONFIG", "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIMTAB_LIVE")
+"""Environment variables of the contract that are not keys of config.json."""
+
+DEFAULT_FILE = "config.json"
+
+
+def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Make the settings of a file, the environment and flags; a flag beats the environment, that the file.
+
+    `path` None means TRIMTAB_CONFIG, else config.json in the working folder. `flags` are by dotted key
+    (`risk.max_order_size`); one that is None was not given.
+
+    Raises:
+        Misconfigured: anything about them is wrong.
+    """
+    path = path or Path(environ.get("TRIMTAB_CONFIG") or DEFAULT_FILE)
+    refuse_parameters(environ, OTHERS)
+    layers = (_from_flags(flags), _from_environment(environ), _from_file(path))
+    for layer in layers:
+        check(layer, Settings, ())
+    try:
+        settings = Settings.of(*layers, folder=path.parent)
+    except ValidationError as error:
+        complain(error)
+    _refuse_live(settings, environ)
+    settings.store_path  # noqa: B018 - raises where the URL is no directory
+    return settings
+
+
+def _refuse_live(settings: Settings, environ: Mapping[str, str]) -> None:
+    if settings.mode != "live":
+        return
+    if environ.get("TRIMTAB_LIVE") != "yes":
+        raise Misconfigured(
+            "live_flag",
+            "mode live trades real money and needs its own flag",
+            seen=f"TRIMTAB_LIVE={environ.get('TRIMTAB_LIVE', '')}",
+            allowed="TRIMTAB_LIVE=yes",
+            hint='set it in the environment, or set "mode": "paper"',
+        )
+    raise Misconfigured(
+        "live_not_open",
+        "live trading opens when every control of the safety standard is enforced: "
+        "max_drawdown, max_equity_move, require_approval",
+        seen="mode live",
+        allowed="mode simulated or paper",
+        hint='set "mode": "paper"',
+    )
+
+
+# The file
+
+
+def _from_file(path: Path) -> Document:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise Misconfigured(
+            "no_config", f"there is no {path}", seen=str(path), hint="`trimtab init` writes one to start from"
+        ) from None
+    except OSError as error:
+        raise Misconfigured("no_config", f"{path} can't be read", seen=error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise Misconfigured(
+            "bad_json", f"{path} is not UTF-8", seen=f"byte {error.start}", allowed="UTF-8 text"
+        ) from None
+    try:
+        document = _parse(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Misconfigured(
+            "bad_json", f"{path} is not JSON at {where}: {error.msg}", seen=where, allowed="JSON"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Misconfigured(
+            "bad_json", f"{path} is not JSON that can be taken: {what}", seen=what, allowed="JSON"
+        ) from None
+    if not isinstance(document, dict):
+        raise Misconfigured("bad_json", f"{path} holds no JSON object", seen=shown(document), allowed="{ … }")
+    return {key: value for key, value in document.items() if key != "$schema"}
+
+
+def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Parse JSON as its standard has it: no NaN, no infinity, no key twice, no half of a character.
+
+    Raises:
+        ValueError, RecursionError: it is something else.
+    """
+    document = json.loads(
+        text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite_float
+    )
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text in it holds half of a character (a lone surrogate)") from None
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands there twice")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON, and no limit")
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{shown(text)} is too large for a number")
+    return value
+
+
+# The environment and the flags
+
+
+def _from_environment(environ: Mapping[str, str]) -> Document:
+    layer: Document = {}
+    known = {*OTHERS, *(name + PARAMETER for name in OTHERS)}
+    names = [name for name in environ if name.startswith(PREFIX) and name not in known]
+    for name in sorted(names, key=lambda name: (name.count("__"), name)):
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        annotation = _annotation(path)
+        if annotation is None or name != name.upper():
+            allowed = [*OTHERS, *(PREFIX + "__".join(key).upper() for key in _keys(Settings, ()))]
+            raise unknown(name, allowed, "environment variable")
+        _put(layer, path, _decode(environ[name], annotation))
+    return layer
+
+
+def _from_flags(flags: Mapping[str, object]) -> Document:
+    layer: Document = {}
+    for name, value in flags.items():
+        if value is not None:
+            _put(layer, tuple(name.split(".")), cast("Any", value))
+    return layer
+
+
+def _put(layer: Document, path: tuple[str, ...], value: Any) -> None:  # noqa: ANN401 - any JSON
+    *sections, key = path
+    for section in sections:
+        inner = layer.setdefault(section, {})
+        if not isinstance(inner, dict):
+            return  # the section itself was given as something else, which the check refuses
+        layer = inner
+    layer[key] = value
+
+
+def _decode(text: str, annotation: object) -> Any:  # noqa: ANN401 - any JSON
+    """Read a variable as JSON where it is JSON; a key that takes text takes it as it stands."""
+    if annotation is str or get_origin(annotation) is Literal:
+        return text
+    try:
+        return _parse(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _annotation(path: tuple[str, ...]) -> object:
+    """Give the type of the key at `path`, or None if there is none."""
+    annotation: object = Settings
+    for part in path:
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        field = annotation.model_fields.get(part)
+        annotation = field.annotation if field else None
+    return annotation
+
+
+def _keys(model: type[BaseModel], path: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _keys(inner, (*path, name))
+        else:
+            yield (*path, name)

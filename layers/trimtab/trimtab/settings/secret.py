@@ -1,0 +1,76 @@
+"""Secrets: the broker's keys and hosts, from the environment only and never shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from trimtab.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trimtab.settings.model import Settings
+
+KEYS = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+PARAMETER = "_PARAMETER"
+
+_TRADING_URL = {
+    "paper": "https://paper-api.alpaca.markets",
+    "live": "https://api.alpaca.markets",
+    "simulated": "",
+}
+_DATA_URL = "https://data.alpaca.markets"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The broker's keys, and its trading and data hosts; empty in simulated mode, which asks no broker."""
+
+    key_id: SecretStr
+    secret_key: SecretStr
+    base_url: str
+    data_url: str
+
+
+def secrets(settings: Settings, environ: Mapping[str, str]) -> Secrets:
+    """Read the keys and hosts that the mode needs.
+
+    Raises:
+        Misconfigured: a key is missing, or is named by an SSM parameter.
+    """
+    if settings.mode == "simulated":
+        return Secrets(SecretStr(""), SecretStr(""), "", "")
+    refuse_parameters(environ, (*KEYS, "APCA_API_BASE_URL", "APCA_API_DATA_URL"))
+    missing = [name for name in KEYS if not environ.get(name, "").strip()]
+    if missing:
+        raise Misconfigured(
+            "keys_missing",
+            f"{settings.mode} mode needs the broker's API keys",
+            seen=f"no {' and no '.join(missing)} in the environment",
+            allowed=" and ".join(KEYS),
+            hint=f"make keys for the {settings.mode} account at alpaca.markets and export both",
+        )
+    key_id, secret_key = (SecretStr(environ[name].strip()) for name in KEYS)
+    base_url = environ.get("APCA_API_BASE_URL", "").strip() or _TRADING_URL[settings.mode]
+    data_url = environ.get("APCA_API_DATA_URL", "").strip() or _DATA_URL
+    return Secrets(key_id, secret_key, base_url.rstrip("/"), data_url.rstrip("/"))
+
+
+def refuse_parameters(environ: Mapping[str, str], names: tuple[str, ...]) -> None:
+    """Refuse what would name an SSM parameter.
+
+    Raises:
+        Misconfigured: one of `names` is set with `_PARAMETER`.
+    """
+    for name in names:
+        if environ.get(name + PARAMETER):
+            raise Misconfigured(
+                "parameter_not_built",
+                f"{name}{PARAMETER}: reading SSM parameters is not built yet",
+                seen=name + PARAMETER,
+                allowed=name,
+                hint=f"put the value itself into {name}",
+            )

@@ -1,0 +1,105 @@
+"""Ledger: what the store says of past runs, read and never written."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from trimtab.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from trimtab.core.record import Document
+    from trimtab.ports import Store, Trades
+
+__all__ = ["find_run", "holdings_of", "read_record", "recent_runs", "run_keys"]
+
+Row = dict[str, Any]
+
+HISTORY = """
+SELECT run_id, session, mode, dry_run, outcome, stage, reason, started_at, finished_at, equity, cash,
+  plan_digest,
+  (SELECT COUNT(*) FROM orders WHERE orders.run_id = runs.run_id) AS orders
+FROM runs WHERE portfolio = ?
+ORDER BY substr(run_id, 1, 16) DESC, runs.rowid DESC LIMIT ?
+"""
+"""Newest first by the time in a run's id: a run that could not read the broker's clock has no other."""
+
+HOLDINGS = """
+SELECT holdings.symbol, qty, price, market_value, holdings.session, weight AS target
+FROM holdings LEFT JOIN targets USING (run_id, symbol) WHERE portfolio = ? ORDER BY symbol
+"""
+CASH = """
+SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DESC LIMIT 1
+"""
+
+
+def recent_runs(trades: Trades, portfolio: str, limit: int) -> list[Row]:
+    """Give the last runs of a portfolio, newest first."""
+    return trades.query(HISTORY, (portfolio, limit))
+
+
+def holdings_of(trades: Trades, portfolio: str) -> tuple[list[Row], Row | None]:
+    """Give what the last run that read them found: holdings with targets, and equity with cash (USD)."""
+    cash = trades.query(CASH, (portfolio,))
+    return trades.query(HOLDINGS, (portfolio,)), (cash[0] if cash else None)
+
+
+def run_keys(store: Store, portfolio: str) -> dict[str, str]:
+    """Give the folder of every recorded run by its id, oldest first."""
+    folders = {key.rsplit("/", 1)[0] for key in store.list(f"runs/{portfolio}/")}
+    return {folder.rsplit("/", 1)[1]: folder for folder in sorted(folders, key=lambda f: f.rsplit("/", 1)[1])}
+
+
+def find_run(keys: dict[str, str], wanted: str, latest: str | None = None) -> str:
+    """Give the id that `wanted` stands for: an id, the start of exactly one, or `last`.
+
+    `latest` is the last run where that is known; else `last` is the one with the last id.
+
+    Raises:
+        Misconfigured: it stands for none, or for several.
+    """
+    if wanted == "last" and keys:
+        return latest if latest in keys else list(keys)[-1]
+    if wanted in keys:
+        return wanted
+    found = [run_id for run_id in keys if run_id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Misconfigured(
+            "ambiguous_run",
+            f"{len(found)} runs begin with {wanted}",
+            seen=wanted,
+            allowed=_some(found),
+            hint="write more of the id",
+        )
+    near = difflib.get_close_matches(wanted, keys, n=1, cutoff=0.5)
+    raise Misconfigured(
+        "unknown_run",
+        "the store holds no such run",
+        seen=wanted,
+        allowed=_some(list(keys)) if keys else "nothing: no run is recorded yet",
+        hint=f"did you mean {near[0]}?" if near else "trimtab history lists them",
+    )
+
+
+def _some(ids: list[str]) -> str:
+    """Name the last three."""
+    return ("… " if len(ids) > 3 else "") + ", ".join(ids[-3:])  # noqa: PLR2004 - enough to recognise
+
+
+def read_record(store: Store, folder: str) -> tuple[Document, bool]:
+    """Give a run's record, and whether it was written to its end.
+
+    Raises:
+        Misconfigured: the run died before its record, or the record is damaged.
+    """
+    blob = store.get(f"{folder}/record.json")
+    if blob is None:
+        raise Misconfigured("dead_run", "that run died before it wrote its record", seen=folder)
+    try:
+        record: Document = json.loads(blob)
+    except ValueError as error:
+        raise Misconfigured("damaged_record", f"{folder}/record.json is no JSON", seen=error) from None
+    return record, store.get(f"{folder}/SHA256SUMS") is not None

@@ -1,0 +1,1 @@
+"""Stations: the stops of the line, in the order in which a run passes them."""

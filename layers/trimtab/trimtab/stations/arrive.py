@@ -1,0 +1,193 @@
+"""Arrive: which session it is, and whether this run may trade in it at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from trimtab.core.record import account_hash, canonical
+from trimtab.core.schedule import (
+    Window,
+    hours_of,
+    session_of,
+    window,
+)
+from trimtab.errors import Halted, Misconfigured
+from trimtab.stations.evidence import stamp
+from trimtab.switch import judge_kill_switch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from trimtab.core.mandate import Mandate
+    from trimtab.core.portfolio import SessionHours
+    from trimtab.core.record import Document
+    from trimtab.ports import World
+    from trimtab.stations.evidence import Evidence
+
+CALENDAR_AHEAD = timedelta(days=10)
+MAX_SKEW_S = 30.0
+"""Largest difference between the machine's clock and the broker's, seconds; not judged on loopback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a run was called.
+
+    `scheduled_time` (UTC) is the schedule's, None when a person calls; `finish` continues an unfinished
+    plan of another configuration; `only_plan` stops after the risk review and works when the market is
+    closed, too.
+    """
+
+    scheduled_time: datetime | None = None
+    finish: bool = False
+    only_plan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The session a run is in: its window (None: no trading today), and the calendar around it."""
+
+    session: date
+    now: datetime
+    window: Window | None
+    calendar: tuple[SessionHours, ...]
+
+    def trading_window(self) -> Window:
+        """Give the window.
+
+        Raises:
+            Ended: there is no session today.
+        """
+        if self.window is None:
+            raise Ended("closed", "no_session", "no_session: the exchange has no session today")
+        return self.window
+
+
+class Ended(Exception):  # noqa: N818 - an outcome, not a fault
+    """The run is over, and well: there is nothing to do today."""
+
+    def __init__(self, outcome: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.code = code
+        self.reason = reason
+
+
+def read_clock(world: World, mandate: Mandate, evidence: Evidence) -> datetime:
+    """Read the broker's clock, which is the run's, and take the session from it.
+
+    Raises:
+        Halted: the machine's clock is more than 30 seconds off, unless the host is loopback.
+        Unreachable: the clock can't be read.
+    """
+    now = world.broker.now()
+    evidence.begin(now, world.clock.monotonic())
+    skew = abs((world.clock.now() - now).total_seconds())
+    if not mandate.loopback and skew > MAX_SKEW_S:
+        raise Halted(
+            "clock_skew",
+            "this machine's clock and the broker's disagree",
+            seen=f"{skew:.1f} s",
+            allowed=f"{MAX_SKEW_S:.0f} s",
+            hint="set the machine's clock (NTP)",
+        )
+    return now
+
+
+def arrive(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence, now: datetime) -> Today:
+    """Find the session and its window, and judge the event and the kill switch.
+
+    Raises:
+        Ended: closed today, outside the window, or the event is of another day.
+        Halted: the kill switch is set.
+    """
+    session = session_of(now)
+    judge_event(arrival, session)
+    past = timedelta(days=int(mandate.lookback * 1.6) + 20)
+    calendar = world.broker.calendar(session - past, session + CALENDAR_AHEAD)
+    hours = hours_of(calendar, session)
+    times = None if hours is None else window(hours, mandate.risk.window)
+    if not arrival.only_plan:
+        judge_kill_switch(world.store, mandate.portfolio)
+        judge_window(times, now)
+    elif times is None or now > times.closes:
+        session = next_session(calendar, session)
+        evidence.session = session
+    return Today(session, now, times, calendar)
+
+
+def judge_event(arrival: Arrival, session: date) -> None:
+    """End the run when its event was scheduled for another New York date.
+
+    Raises:
+        Ended: `closed`, code `late_event`.
+    """
+    scheduled = arrival.scheduled_time
+    if scheduled is not None and session_of(scheduled) != session:
+        reason = f"late_event: scheduled for {session_of(scheduled)}, but it is {session} in New York"
+        raise Ended("closed", "late_event", reason)
+
+
+def judge_window(times: Window | None, now: datetime) -> None:
+    """End the run outside the trading window.
+
+    Raises:
+        Ended: `closed`.
+    """
+    if times is None:
+        raise Ended("closed", "no_session", "no_session: the exchange has no session today")
+    if not times.holds(now):
+        span = f"{stamp(times.opens)} to {stamp(times.closes)}"
+        raise Ended("closed", "outside_window", f"outside_window: {stamp(now)} is not within {span}")
+
+
+def next_session(calendar: Sequence[SessionHours], session: date) -> date:
+    """Give the first session after a date.
+
+    Raises:
+        Halted: the calendar ends before.
+    """
+    later = next((hours.session for hours in calendar if hours.session > session), None)
+    if later is None:
+        raise Halted("no_calendar", "the calendar has no later session", seen=session, hint="try again later")
+    return later
+
+
+def bind(world: World, mandate: Mandate, evidence: Evidence) -> str:
+    """Read the account's hash and hold the store to one mode and account a portfolio. Give h8.
+
+    Raises:
+        Misconfigured: the store belongs to another account or mode.
+    """
+    account = world.broker.account()
+    evidence.account = account
+    h8 = account_hash(account.account_number, mandate.portfolio)
+    evidence.h8 = h8
+    key = f"portfolios/{mandate.portfolio}.json"
+    ours = {"h8": h8, "mode": mandate.mode}
+    if not mandate.dry_run:
+        world.store.put_if_absent(key, canonical(ours))
+    stored = world.store.get(key)
+    bound = ours if stored is None else _bound(stored)
+    if bound != ours:
+        raise Misconfigured(
+            "store_bound",
+            f"the store at {world.store.url} belongs to another account or mode",
+            seen=f"mode {ours['mode']}, account hash {ours['h8']}",
+            allowed=f"mode {bound.get('mode')}, account hash {bound.get('h8')}",
+            hint="give this account its own store.url, or its own portfolio name",
+        )
+    return h8
+
+
+def _bound(stored: bytes) -> Document:
+    """Read what the store is bound to; {} where that is not readable, which is no account of ours."""
+    try:
+        bound = json.loads(stored)
+    except ValueError:
+        return {}
+    return bound if isinstance(bound, dict) else {}

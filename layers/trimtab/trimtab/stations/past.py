@@ -1,0 +1,121 @@
+"""Past: what earlier runs left in the store: their records, their decisions, and what they did not finish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from trimtab.core.record import VERSION, rows
+from trimtab.core.schedule import earlier_in_period
+from trimtab.errors import Halted
+from trimtab.stations.arrive import Ended
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from trimtab.core.mandate import Mandate
+    from trimtab.core.record import Document
+    from trimtab.ports import Store, World
+    from trimtab.stations.arrive import Today
+    from trimtab.stations.evidence import Evidence
+
+SUMS = "/SHA256SUMS"
+COMPLETED = frozenset({"traded", "in_band"})
+"""The outcomes of a run whose plan is done."""
+
+
+def folders(store: Store, prefix: str) -> list[str]:
+    """Give the folders of the runs under `prefix` that were written to their end, oldest first."""
+    return sorted(key.removesuffix(SUMS) for key in store.list(prefix) if key.endswith(SUMS))
+
+
+def read_record(store: Store, folder: str) -> Document:
+    """Give a run's record, held against its sum.
+
+    Raises:
+        Halted: it is not what was written.
+    """
+    sums, blob = store.get(f"{folder}{SUMS}") or b"", store.get(f"{folder}/record.json") or b""
+    line = f"{hashlib.sha256(blob).hexdigest()}  record.json"
+    whole = line in sums.decode("utf-8", "replace").splitlines()
+    record: Document = json.loads(blob) if whole else {}
+    if record.get("version") != VERSION:
+        raise Halted(
+            "record_damaged",
+            f"{folder}/record.json is not the record that was written",
+            seen=f"version {record.get('version')}" if whole else "another content than its SHA256SUMS says",
+            allowed=f"a record as it was written, of version {VERSION}",
+            hint="restore it from a copy of the store, or move its folder away",
+        )
+    return record
+
+
+def complete_records(store: Store, portfolio: str, session: date) -> list[Document]:
+    """Give the records of a session that were written to their end, oldest first.
+
+    Raises:
+        Halted: one is damaged.
+    """
+    return [read_record(store, folder) for folder in folders(store, f"runs/{portfolio}/{session}/")]
+
+
+def import_records(world: World, mandate: Mandate, evidence: Evidence) -> None:
+    """Bring the complete records into trades.db that it lacks; a dry run leaves it alone.
+
+    Raises:
+        Halted: a record, or trades.db, is damaged.
+    """
+    if mandate.dry_run:
+        return
+    known = world.trades.query("SELECT run_id FROM runs WHERE portfolio = ?", (mandate.portfolio,))
+    there = {str(row["run_id"]) for row in known}
+    for folder in folders(world.store, f"runs/{mandate.portfolio}/"):
+        run_id = folder.rsplit("/", 1)[1]
+        if run_id not in there:
+            world.trades.add(rows(read_record(world.store, folder)))
+            evidence.note("warning", "record", "recovered", f"{run_id} was recorded, but not in trades.db")
+
+
+def ending(store: Store, mandate: Mandate, session: date, plan: Document) -> Document | None:
+    """Give the complete record which says that this plan was traded to its end, or None.
+
+    Raises:
+        Halted: a record is damaged.
+    """
+    records = complete_records(store, mandate.portfolio, session)
+    return next((r for r in records if _completed(r) and r["plan_digest"] == plan["plan_digest"]), None)
+
+
+def _completed(record: Document) -> bool:
+    return record["outcome"] in COMPLETED and not record["dry_run"]
+
+
+def due(store: Store, mandate: Mandate, today: Today) -> Document | None:
+    """Give the period's decision that today goes on with, or None when today decides.
+
+    Raises:
+        Ended: `not_due`: the period is decided, and nothing was left short.
+        Halted: a record is damaged.
+    """
+    decision = last_decision(store, mandate, today)
+    if decision is not None and not decision["pending"]:
+        reason = f"not_due: decided on {decision['session']}, nothing left to trade until the next period"
+        raise Ended("not_due", "not_due", reason)
+    return decision
+
+
+def last_decision(store: Store, mandate: Mandate, today: Today) -> Document | None:
+    """Give the newest decision of this period that a run carried out, or None.
+
+    A run that was halted, or did not finish, has decided nothing: its record shows what it would have done.
+
+    Raises:
+        Halted: a record is damaged.
+    """
+    for day in earlier_in_period(today.calendar, today.session, mandate.interval):
+        for record in reversed(complete_records(store, mandate.portfolio, day)):
+            if record["decision"] is not None and _completed(record):
+                decision: Document = record["decision"]
+                return decision
+    return None

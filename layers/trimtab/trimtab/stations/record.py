@@ -1,0 +1,117 @@
+"""Record: what happened, written once, whatever stopped the run; SHA256SUMS last makes it count."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from trimtab.core.lots import plain
+from trimtab.core.record import canonical, rows
+from trimtab.errors import Halted, Interrupted
+from trimtab.stations.evidence import position_document, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trimtab.core.portfolio import BrokerOrder, Fill
+    from trimtab.core.record import Document
+    from trimtab.execute.floor import Chain, Floor
+    from trimtab.ports import World
+    from trimtab.stations.evidence import Evidence
+
+FILLS_S = 15.0
+"""Seconds that the account's activities may lag behind its orders."""
+POLL_S = 1.0
+
+
+def take_in(world: World, floor: Floor, chains: Sequence[Chain], evidence: Evidence) -> None:
+    """Put the orders, fills and holdings after trading into the evidence."""
+    slots = [(chain, slot) for chain in chains for slot in chain.slots]
+    evidence.orders = [
+        _order_document(chain, slot, sent=slot.client_order_id in floor.sent) for chain, slot in slots
+    ]
+    by_broker_id = {slot.id: slot for _, slot in slots}
+    evidence.fills = [
+        _fill_document(fill, by_broker_id[fill.order_id]) for fill in _fills(world, floor, by_broker_id)
+    ]
+    price = {chain.order.symbol: chain.order.price for chain in chains}
+    before = {row["symbol"]: row["price"] for row in evidence.positions_before}
+    evidence.positions_after = [
+        position_document(
+            p, price.get(p.symbol) or (float(known) if (known := before.get(p.symbol)) else None)
+        )
+        for p in world.broker.positions()
+    ]
+    evidence.account = world.broker.account()
+
+
+def _fills(world: World, floor: Floor, orders: dict[str, BrokerOrder]) -> list[Fill]:
+    """Read the executions of our orders, until they add up to what the orders show, at most 15 seconds."""
+    due = sum(order.filled_qty for order in orders.values())
+    started = world.clock.monotonic()
+    while True:
+        every = world.broker.fills(floor.window.session) if due else ()
+        ours = [fill for fill in every if fill.order_id in orders]
+        if sum(fill.qty for fill in ours) >= due or world.clock.monotonic() - started > FILLS_S:
+            return ours
+        world.clock.sleep(POLL_S)
+
+
+def _order_document(chain: Chain, slot: BrokerOrder, *, sent: bool) -> Document:
+    return {
+        "client_order_id": slot.client_order_id,
+        "symbol": slot.symbol,
+        "side": slot.side,
+        "type": slot.type,
+        "qty": None if slot.qty is None else plain(slot.qty),
+        "limit_price": None if slot.limit_price is None else plain(slot.limit_price),
+        "status": slot.status,
+        "filled_qty": plain(slot.filled_qty),
+        "filled_avg_price": None if slot.filled_avg_price is None else plain(slot.filled_avg_price),
+        "submitted_at": None if slot.submitted_at is None else stamp(slot.submitted_at),
+        "finished_at": None if slot.finished_at is None else stamp(slot.finished_at),
+        "reason": chain.order.reason,
+        "ended": chain.ended,
+        "sent": sent,
+    }
+
+
+def _fill_document(fill: Fill, order: BrokerOrder) -> Document:
+    return {
+        "fill_id": fill.fill_id,
+        "client_order_id": order.client_order_id,
+        "symbol": fill.symbol,
+        "side": fill.side,
+        "qty": plain(fill.qty),
+        "price": plain(fill.price),
+        "at": stamp(fill.at),
+    }
+
+
+def record(world: World, evidence: Evidence) -> Document:
+    """Write the run's record and its rows, and give record.json.
+
+    Raises:
+        Halted | Interrupted: the store can't be written; what happened is in the error's message.
+    """
+    document = evidence.document()
+    session = document["session"] or "none"
+    folder = f"runs/{document['portfolio']}/{session}/{evidence.run_id}"
+    files = {"record.json": canonical(document)}
+    if evidence.bars is not None:
+        files["inputs.parquet"] = world.inputs_file(evidence.bars)
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
+    try:
+        for name, data in files.items():
+            world.store.put_if_absent(f"{folder}/{name}", data)
+        world.store.put_if_absent(f"{folder}/SHA256SUMS", sums.encode())
+        world.trades.add(rows(document))
+    except (OSError, Halted) as error:
+        kind = Interrupted if evidence.sent else Halted
+        raise kind(
+            error.code if isinstance(error, Halted) else "store_unwritable",
+            f"the run's record can't be written to {world.store.url}: {error}",
+            seen=f"outcome {evidence.outcome}: {evidence.reason}",
+            hint="mend the store and run again",
+        ) from error
+    return document

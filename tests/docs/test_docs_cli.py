@@ -1,0 +1,59 @@
+"""Docs of the command line: every verb, flag and exit status of the program is in docs/cli.md."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from trimtab.cli.parser import VERBS, build
+from trimtab.show.document import EXIT_STATUS
+
+DOCS = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+COMMON = {"--config", "--json", "--help"}
+
+
+def section(verb: str) -> str:
+    """Give a verb's part of the page; empty where there is none."""
+    found = re.search(rf"^## {verb}\n(.*?)(?=^## |\Z)", DOCS, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
+
+
+def flags(verb: str) -> set[str]:
+    """Give every flag that a verb's parser takes."""
+    (verbs,) = (a for a in build()._actions if isinstance(a, argparse._SubParsersAction))  # noqa: SLF001 - no other way
+    return {option for action in verbs.choices[verb]._actions for option in action.option_strings}  # noqa: SLF001 - as above
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_and_flag_is_told(verb: str) -> None:
+    """A verb has its section, in which each of its flags stands, and a line in the table."""
+    assert f"| [`{verb}`](#{verb}) |" in DOCS
+    own = {flag for flag in flags(verb) if flag.startswith("--")} - COMMON
+    missing = {flag for flag in own if not re.search(rf"{flag}(?![\w-])", section(verb))}
+    assert section(verb)
+    assert not missing
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_flag_is_told_that_is_not_there(verb: str) -> None:
+    """What a verb's section names in its synopsis or its list, its parser takes."""
+    told = set(re.findall(rf"trimtab {verb}[^`\n]*?\[(--[a-z-]+)", section(verb)))
+    told |= {
+        f
+        for line in re.findall(r"^- (.*?):", section(verb), re.MULTILINE)
+        for f in re.findall(r"`(--[a-z-]+)", line)
+    }
+    assert told <= flags(verb)
+
+
+def test_the_common_flags_and_exit_statuses_are_told() -> None:
+    """--config, --json, and each exit status with the outcomes that give 0."""
+    assert "`--config FILE`" in DOCS
+    assert "`--json`" in DOCS
+    table = dict(re.findall(r"^\| (\d+) \| (.*) \|$", DOCS, re.MULTILINE))
+    assert set(table) == {"0", "1", "2", "3", "4", "130"}
+    for outcome, status in EXIT_STATUS.items():
+        assert outcome in table[str(status)]

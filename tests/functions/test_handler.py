@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import os
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lambda_kit import Context, event, portfolio, sandbox
+from script_kit import load_script
+from trimtab.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from trimtab.adapters.sandbox import Sandbox
+
+app = load_script("functions/rebalance/app.py")
+
+KEYS_OF_A_RUN = {
+    *("run_id", "portfolio", "session", "outcome", "stage", "reason", "equity", "cash", "plan_digest"),
+    *("planned", "orders", "holds", "verdicts"),
+}
+KEYS_OF_AN_ORDER = {
+    *("client_order_id", "symbol", "side", "qty", "status", "filled_qty", "filled_avg_price", "reason"),
+}
+HOSTILE = {
+    "an amount": {"portfolio": "main", "amount": 1_000_000},
+    "a limit": {"risk": {"max_order_size": 1.0}},
+    "a mode": {"mode": "live"},
+    "a key in capitals": {"DRY_RUN": True},
+    "a key nearly right": {"dry_run ": True},
+    "no object": ["main"],
+    "nothing": None,
+    "a text": '{"dry_run": true}',
+    "a dry run in words": {"dry_run": "false"},
+    "a dry run in numbers": {"dry_run": 0},
+    "a dry run of nothing": {"dry_run": None},
+    "a path": {"portfolio": "../main"},
+    "a line more": {"portfolio": "main\n"},
+    "a list of portfolios": {"portfolio": ["main"]},
+    "a time in words": {"scheduled_time": "tomorrow"},
+    "a time in seconds": {"scheduled_time": 1582038000},
+    "a time in seconds, as text": {"scheduled_time": "1582038000"},
+    "a time without a zone": {"scheduled_time": "2020-02-18T15:00:00"},
+    "the first instant": {"scheduled_time": "0001-01-01T00:00:00+14:00"},
+    "the last instant": {"scheduled_time": "9999-12-31T23:59:59-12:00"},
+    "half of a character": {"\ud800": "\ud800"},
+    "a very long text": {"portfolio": "a" * 1_000_000},
+}
+
+
+@pytest.fixture
+def market() -> Iterator[Sandbox]:
+    """A sandbox of its own."""
+    with sandbox() as served:
+        yield served
+
+
+@pytest.fixture
+def store(market: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store of a paper portfolio on the sandbox, which the environment names; not yet there."""
+    for name in os.environ:
+        if name.startswith(("TRIMTAB_", "APCA_")):
+            monkeypatch.delenv(name)
+    for name, value in portfolio(tmp_path, market.url).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "trimtab-paper"
+
+
+def posts(market: Sandbox) -> int:
+    """How many orders were sent."""
+    return sum(seen.method == "POST" for seen in market.face.log.seen)
+
+
+def test_an_empty_event_runs_the_line_once(market: Sandbox, store: Path) -> None:
+    """The answer is the contract's document, of decimals as text, and of the orders that were sent."""
+    document = app.handler({}, Context())
+    assert document["outcome"] == "traded", document["reason"]
+    assert set(document) >= KEYS_OF_A_RUN
+    assert "error" not in document
+    assert {key for order in document["orders"] for key in order} == KEYS_OF_AN_ORDER
+    assert len(document["orders"]) == posts(market) > 0
+    assert all(isinstance(document[key], str) and Decimal(document[key]) > 0 for key in ("equity", "cash"))
+    assert json.loads(json.dumps(document)) == document
+    assert (store / "plans/main/2020-02-18.json").is_file()
+
+
+def test_on_lambda_the_log_is_cloudwatchs(store: Path) -> None:
+    """No app.log is written beside the records."""
+    app.handler(event("late"), Context())
+    assert (store / "trades.db").is_file()
+    assert not list(store.rglob("app.log*"))
+
+
+def test_a_second_event_of_the_session_sends_nothing(market: Sandbox, store: Path) -> None:
+    """Scheduler may deliver twice: the stored plan is done."""
+    first, again = app.handler({}, Context()), app.handler(event("scheduled"), Context())
+    assert again["outcome"] == "in_band"
+    assert again["orders"] == []
+    assert len(first["orders"]) == posts(market)
+    assert store.is_dir()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_event_is_refused_before_anything_begins(
+    hostile: object, market: Sandbox, store: Path
+) -> None:
+    """What no schedule says is an error that says what is allowed; no request is made, no store begun."""
+    with pytest.raises(Misconfigured) as refused:
+        app.handler(hostile, Context())
+    assert refused.value.code == "bad_event"
+    assert "scheduled_time" in str(refused.value.allowed)
+    assert len(str(refused.value)) < 500
+    assert not market.face.log.seen
+    assert not store.exists()
+
+
+def test_a_deeply_nested_event_is_refused(market: Sandbox, store: Path) -> None:
+    """Depth is no way past the check."""
+    deep: list[object] = []
+    for _ in range(20_000):
+        deep = [deep]
+    with pytest.raises(Misconfigured, match="bad_event"):
+        app.handler({"portfolio": deep}, Context())
+    assert not market.face.log.seen
+    assert not store.exists()
+
+
+def test_an_event_for_another_portfolio_is_refused(market: Sandbox, store: Path) -> None:
+    """The message names both."""
+    with pytest.raises(Misconfigured) as refused:
+        app.handler({"portfolio": "other"}, Context())
+    told = (refused.value.code, refused.value.seen, refused.value.allowed)
+    assert told == ("wrong_portfolio", "other", "main")
+    assert not market.face.log.seen
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(("configured", "asked"), [(False, True), (True, False), (True, True)])
+def test_a_dry_run_is_what_either_asks_for(
+    configured: bool,  # noqa: FBT001 - a table of two switches
+    asked: bool,  # noqa: FBT001 - as above
+    store: Path,
+    market: Sandbox,
+) -> None:
+    """An event makes a run safer, never less safe than the configuration."""
+    portfolio(store.parent, market.url, dry_run=configured)
+    document = app.handler({"dry_run": asked}, Context())
+    assert document["outcome"] == "dry_run"
+    assert document["planned"]
+    assert posts(market) == 0
+    assert not (store / "plans").exists()
+
+
+def test_an_event_can_not_undo_the_environments_dry_run(
+    market: Sandbox, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRIMTAB_DRY_RUN=true stands, whatever the event says."""
+    monkeypatch.setenv("TRIMTAB_DRY_RUN", "true")
+    assert app.handler({"dry_run": False}, Context())["outcome"] == "dry_run"
+    assert posts(market) == 0
+    assert store.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "outcome"),
+    [
+        ("2020-02-18T15:00:00Z", "dry_run"),
+        ("2020-02-19T01:00:00+10:00", "dry_run"),
+        ("2020-02-19T04:59:59Z", "dry_run"),
+        ("2020-02-19T05:00:00Z", "closed"),
+        ("2020-02-17T15:00:00Z", "closed"),
+    ],
+)
+@pytest.mark.usefixtures("store")
+def test_an_event_is_of_its_new_york_date(scheduled: str, outcome: str) -> None:
+    """A scheduled time of another New York date than the broker's is late, whatever its zone."""
+    document = app.handler({"scheduled_time": scheduled, "dry_run": True}, Context())
+    assert document["outcome"] == outcome
+    assert document["reason"].startswith("late_event") == (outcome == "closed")
+
+
+def test_a_missing_configuration_is_told(
+    market: Sandbox, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the file that was looked for."""
+    monkeypatch.setenv("TRIMTAB_CONFIG", str(store.parent / "absent.json"))
+    with pytest.raises(Misconfigured, match=r"absent[.]json") as refused:
+        app.handler({}, Context())
+    assert refused.value.code == "no_config"
+    assert not market.face.log.seen
+
+
+def test_a_halted_portfolio_answers_why(market: Sandbox, store: Path) -> None:
+    """A run that the kill switch stops is an answer with its error in it, and sends nothing."""
+    store.mkdir()
+    (store / "HALT").write_text("{}")
+    document = app.handler({}, Context())
+    assert document["outcome"] == "halted"
+    assert document["error"]["code"] == document["reason"].split(":")[0]
+    assert posts(market) == 0
+
+
+def test_a_run_without_time_sends_nothing(market: Sandbox, store: Path) -> None:
+    """The function's remaining time is the run's: with none left, no order is begun."""
+    document = app.handler({}, Context(milliseconds=0))
+    assert document["outcome"] == "halted", document["reason"]
+    assert posts(market) == 0
+    assert store.is_dir()
