@@ -22,7 +22,7 @@ def test_a_run_shows_its_plan_fills_and_holdings(desk: Desk) -> None:
     assert (done.status, done.err) == (0, "")
     for part in ("✓ record", "Traded: 3 orders", "Orders", "Fills", "Holdings, before and after", "cash"):
         assert part in done.out
-    assert "max_turnover: 0.00% held, 33.00% wanted" in " ".join(done.out.split())
+    assert "staged: 0.00% held, 33.00% wanted" in " ".join(done.out.split())
     assert f"store  {STORE}" in done.out
     assert "Next: trimtab run --next" in done.out
     assert "synthetic market, seed 1" in done.out

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from line_kit import Kill, Killed, Lab, make_lab, make_switch
+from trimtab.core.schedule import window
+from trimtab.execute.floor import Chain, Floor, adopt
+from trimtab.stations.writeahead import approved_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,9 +71,10 @@ def test_an_order_whose_fate_stays_unknown_interrupts_and_the_next_run_finds_it(
     """The answer is lost and lookups fail: no guess is made; run again, and it is one order."""
     lab = make_lab(root)
     lab.fault("drop", when="after", nth=2)
-    lab.fault("status", "GET", "/v2/orders", nth=2, times=0, status=503)
+    lab.fault("status", "GET", "by_client_order_id", times=0, status=503)
     record = lab.run()
-    assert (record["outcome"], record["stage"]) == ("interrupted", "execute")
+    assert (record["outcome"], record["stage"], record["code"]) == ("interrupted", "execute", "order_unknown")
+    assert lab.posts() == [lab.order_id("AAA"), lab.order_id("BBB")]
     lab.face.faults.clear()
     check_traded(lab, lab.run())
 
@@ -263,3 +268,45 @@ def test_the_requests_of_a_run_are_bounded(root: Path) -> None:
     record = lab.run()
     assert (record["outcome"], record["code"]) == ("interrupted", "max_requests")
     assert len(lab.sends()) == 3
+
+
+def test_an_order_is_absent_only_after_several_looks_over_seconds(root: Path) -> None:
+    """The same id goes out again only once it was unknown three times, over some seconds."""
+    lab = make_lab(root)
+    lab.fault("drop", nth=2)
+    assert lab.run()["outcome"] == "traded"
+    name = lab.order_id("BBB")
+    seen = [(entry.method, entry.at) for entry in lab.face.log.seen if entry.client_order_id == name]
+    assert (seen[0][0], seen[-1][0]) == ("POST", "POST")
+    looks = [at for method, at in seen if method == "GET"]
+    assert len(looks) >= 3
+    assert (looks[-1] - looks[0]).total_seconds() >= 3.5
+
+
+def test_no_more_is_sold_than_is_free(root: Path) -> None:
+    """A person's open sell holds most of the shares: what is free is sold, and nothing is refused."""
+    lab = make_switch(root)
+    with pytest.raises(Killed):
+        lab.run(requests_=Kill(1, only="POST"))
+    body = {"symbol": "AAA", "side": "sell", "type": "limit", "limit_price": "200", "time_in_force": "gtc"}
+    lab.exchange.submit(body | {"qty": "750", "client_order_id": "by-hand"})
+    record = lab.run()
+    assert record["outcome"] == "traded"
+    assert "(unavailable: " in record["reason"]
+    assert lab.held()["AAA"] == 750
+    assert lab.cash() >= 0
+
+
+def test_a_view_that_lags_never_overrules_an_end_that_was_seen(root: Path) -> None:
+    """A filled order stays filled, whatever an older list shows."""
+    lab = make_lab(root)
+    lab.run()
+    world = lab.world()
+    filled = world.broker.order(lab.order_id("AAA"))
+    assert filled is not None
+    plan = approved_of(lab.plan() or {}).orders[0]
+    hours = world.broker.calendar(lab.session, lab.session)[0]
+    floor = Floor(world, lab.mandate, window(hours, (5, 10)), lab.h8, adopted=True)
+    chain = Chain(plan, [filled])
+    adopt(floor, chain, 0, replace(filled, status="new", filled_qty=Decimal(0)))
+    assert chain.slots == [filled]

@@ -153,7 +153,7 @@ def test_a_symbol_that_did_not_fill_goes_on_in_the_next_session(root: Path) -> N
 
 def test_two_runs_at_once_leave_the_orders_of_one(root: Path) -> None:
     """Two processes on one store and one account: each order once, both say the same plan."""
-    for n in range(6):
+    for n in range(12):
         lab = make_switch(root / str(n))
         records: list[Document] = []
         barrier = threading.Barrier(2)

@@ -17,9 +17,10 @@ LOT = Decimal("0.000001")
 """The smallest part of a share that an order names."""
 
 _LOTS_A_SHARE = 1e6
-_NOISE, _MOST_NOISE = 1e-12, 1e-3
+_NOISE, _MOST_NOISE = 1e-12, 5e-4
 """A product such as 0.3 * 100000 / 30 may fall short of the number it stands for by float noise alone:
-this fraction of it, and never more than this part of a lot, is forgiven."""
+this fraction of it, and never more than this part of a lot, is forgiven. A holding of 9 decimals lies at
+least a thousandth of a lot below the next lot, so that it is never rounded up."""
 
 
 def round_down(quantity: NDArray[np.float64], whole: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -203,7 +203,6 @@ def _in_lots(
     """Round down (a full exit keeps its exact quantity) and turn what is too small into holds."""
     full_exit = ((why & Why.EXIT) != 0) & (quantity >= -gap)
     rounded = np.where(full_exit, quantity, round_down(quantity, book.whole))
-    rounded = np.where(gap < 0, np.minimum(rounded, -gap), rounded)
     nothing = (quantity > 0) & (rounded == 0)
     small = (rounded > 0) & (rounded * book.price < execution.min_order_usd)
     why[nothing] |= np.where(book.whole[nothing], int(Why.WHOLE_SHARE), int(Why.MIN_ORDER)).astype(np.int32)
@@ -307,14 +306,13 @@ class Plan:
         )
 
     def _is_full_exit(self, i: int) -> bool:
-        whole_holding = -self.sized.quantity[i] == self.book.held[i]
-        return bool(whole_holding and self.sized.target[i] == 0)
+        return bool(-self.sized.quantity[i] == self.book.held[i])
 
     def _order_reason(self, i: int, side: str) -> str:
         why = Why(int(self.sized.why[i]))
         price, equity = self.book.price[i], self.book.equity
         now = self.book.held[i] * price / equity
-        text = f"{_code(why)}: {now:.2%} held, {self.sized.weights[i]:.2%} wanted"
+        text = f"{_code(_ORDER_FLAGS, why)}: {now:.2%} held, {self.sized.weights[i]:.2%} wanted"
         if why & SHORTENED:
             moved = abs(self.sized.quantity[i]) * price / equity
             text += f", {side}s {moved:.2%} today and the rest in later sessions"
@@ -324,11 +322,11 @@ class Plan:
         why = Why(int(self.sized.why[i]))
         weight = float(self.book.held[i] * self.book.price[i] / self.book.equity)
         target = float(self.sized.weights[i])
-        detail = _HOLD_TEXT.get(_deciding(why), "").format(drift=weight - target)
+        detail = _HOLD_TEXT.get(_first(_HOLD_FLAGS, why), "").format(drift=weight - target)
         touch = self.touches.get(self.book.symbols[i])
         if why & GUARDED and touch is not None:
             detail = touch.detail
-        return Hold(self.book.symbols[i], weight, target, f"{_code(why)}: {detail}")
+        return Hold(self.book.symbols[i], weight, target, f"{_code(_HOLD_FLAGS, why)}: {detail}")
 
 
 def priced(
@@ -362,13 +360,20 @@ _HOLD_TEXT = {
     Why.MAX_ADV_SHARE: "it hardly trades",
 }
 
+_HOLD_FLAGS = (*_HOLD_TEXT, *GUARDED, *SHORTENED)
+"""What decides a hold, the last one that is set on the way first."""
+_ORDER_FLAGS = (
+    *(Why.MAX_ADV_SHARE, Why.MAX_ORDER_USD, Why.STAGED),
+    *(Why.MAX_TURNOVER, Why.CASH, Why.EXIT),
+)
+"""What an order's reason opens with: its own tightest cap, then what all orders share."""
 
-def _deciding(why: Why) -> Why:
-    """Give the flag that decided: the last one that was set on the way."""
-    flags = (*_HOLD_TEXT, *GUARDED, *SHORTENED, Why.EXIT)
+
+def _first(flags: Sequence[Why], why: Why) -> Why:
+    """Give the first of `flags` that is set."""
     return next((flag for flag in flags if why & flag), Why.TO_TARGET)
 
 
-def _code(why: Why) -> str:
-    """Name the deciding flag of a reason by its stable code."""
-    return str(_deciding(why).name).lower()
+def _code(flags: Sequence[Why], why: Why) -> str:
+    """Name the first of `flags` that is set by its stable code."""
+    return str(_first(flags, why).name).lower()

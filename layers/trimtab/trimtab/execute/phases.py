@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from trimtab.core.portfolio import Account
+    from trimtab.core.portfolio import Account, Position
     from trimtab.core.quotes import Touch
 
 FIRST_POLL_S = 0.25
@@ -114,28 +114,47 @@ def _send(
                 "window: trading has ended for today" if in_time else "timeout: no time left to send"
             )
         return
-    touches = _touches(floor, ready, now)
+    account, sells = _account(floor), ready[0].order.side == "sell"
+    holdings = world.broker.positions() if sells else ()
+    ready = _still_ready(floor, ready, every)
+    touches = _touches(floor, ready, now) if ready else {}
     ready = [chain for chain in ready if not _held(chain, touches[chain.order.symbol])]
     if not ready:
         return
-    sizes = (
-        _sell_sizes(floor, ready)
-        if ready[0].order.side == "sell"
-        else _buy_sizes(floor, approved, ready, every, touches)
-    )
+    if sells:
+        sizes = _sell_sizes(holdings, ready)
+    else:
+        sizes = _buy_sizes(min(account.cash, _cash_due(approved, every)), ready, every, touches)
     read_at = world.clock.monotonic()
     for chain in ready:
         if world.clock.monotonic() - read_at > QUOTE_S:
             return  # the fate of an order took long to learn: the rest is sized anew
         quantity, ceiling = sizes[chain.order.symbol]
         if quantity * Decimal(str(chain.order.price)) < Decimal(str(floor.mandate.execution.min_order_usd)):
-            chain.ended = (
-                "cash: too little is left"
-                if chain.order.side == "buy"
-                else "unavailable: nothing free to sell"
-            )
+            _end_for_want(floor, chain)
             continue
         submit(floor, chain, _request(floor, chain, quantity, touches[chain.order.symbol], ceiling))
+
+
+def _still_ready(floor: Floor, ready: Sequence[Chain], every: Sequence[Chain]) -> list[Chain]:
+    """Leave out the chains that another run has carried on meanwhile.
+
+    The slots are looked at after cash and holdings were read, never before: what another run's order took
+    from these must be known, or its part would be taken from the other chains.
+    """
+    observe(floor, every)
+    for chain in ready:
+        _end_if_done(floor, chain)
+    return [chain for chain in ready if not chain.ended and not chain.in_flight]
+
+
+def _end_for_want(floor: Floor, chain: Chain) -> None:
+    """End a chain that nothing is left for, unless it is another run's order that took it."""
+    before = len(chain.slots)
+    observe(floor, (chain,), look_up=True)
+    if len(chain.slots) == before:
+        buys = chain.order.side == "buy"
+        chain.ended = "cash: too little is left" if buys else "unavailable: nothing free to sell"
 
 
 def _touches(floor: Floor, ready: Sequence[Chain], now: datetime) -> dict[str, Touch]:
@@ -156,10 +175,9 @@ def _held(chain: Chain, touch: Touch) -> bool:
 Sizes = dict[str, tuple[Decimal, Decimal | None]]
 
 
-def _sell_sizes(floor: Floor, ready: Sequence[Chain]) -> Sizes:
+def _sell_sizes(holdings: Sequence[Position], ready: Sequence[Chain]) -> Sizes:
     """Sell what the plan still wants, at most what is free; it may shrink, never grow."""
-    _account(floor)
-    free = {p.symbol: p.qty_available for p in floor.world.broker.positions()}
+    free = {position.symbol: position.qty_available for position in holdings}
     none = Decimal(0)
     return {
         chain.order.symbol: (max(none, min(chain.residual, free.get(chain.order.symbol, none))), None)
@@ -168,14 +186,9 @@ def _sell_sizes(floor: Floor, ready: Sequence[Chain]) -> Sizes:
 
 
 def _buy_sizes(
-    floor: Floor,
-    approved: Approved,
-    ready: Sequence[Chain],
-    every: Sequence[Chain],
-    touches: Mapping[str, Touch],
+    cash: Decimal, ready: Sequence[Chain], every: Sequence[Chain], touches: Mapping[str, Touch]
 ) -> Sizes:
     """Buy what the plan still wants, all shrunk by one factor to the cash there is; with a price ceiling."""
-    cash = min(_account(floor).cash, _cash_due(approved, every))
     funds = max(
         cash - sum((chain.open_cost for chain in every if chain.order.side == "buy"), Decimal(0)), Decimal(0)
     )
