@@ -210,7 +210,7 @@ def max_adv_share(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
 
 def max_orders(plan: Plan, conditions: Conditions, risk: Risk) -> Verdict:
     """No more order ids in a session than allowed."""
-    allowed = risk.max_orders or SLOTS * len(plan.book.symbols)
+    allowed = orders_allowed(risk, len(plan.book.symbols))
     seen = conditions.order_ids + int(np.count_nonzero(plan.sized.quantity))
     return _count("max_orders", seen, allowed, "order ids this session")
 
@@ -219,6 +219,11 @@ def max_requests(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
     """No more order requests in a run than allowed; execute counts the real ones against the same limit."""
     seen = int(np.count_nonzero(plan.sized.quantity))
     return _count("max_requests", seen, requests_allowed(risk, len(plan.book.symbols)), "orders to send")
+
+
+def orders_allowed(risk: Risk, symbols: int) -> int:
+    """Give how many order ids a session may use."""
+    return risk.max_orders or SLOTS * symbols
 
 
 def requests_allowed(risk: Risk, symbols: int) -> int:

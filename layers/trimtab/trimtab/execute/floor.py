@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trimtab.core.risk import SLOTS, requests_allowed
+from trimtab.core.risk import SLOTS, orders_allowed, requests_allowed
 from trimtab.errors import Halted, Interrupted
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.switch import latch
@@ -27,12 +27,16 @@ RESERVE_S = 30.0
 
 @dataclass(slots=True)
 class Chain:
-    """One order of the plan and its slots: what the broker shows under its ids."""
+    """One order of the plan and its slots: what the broker shows under its ids.
+
+    `ended` says why nothing more is sent; `attempts` counts the requests for the slot that is still empty.
+    """
 
     order: Order
     slots: list[BrokerOrder] = field(default_factory=list)
     ended: str = ""
     cancelling: bool = False
+    attempts: int = 0
 
     @property
     def filled(self) -> Decimal:
@@ -78,6 +82,7 @@ class Floor:
     h8: str
     adopted: bool
     sent: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
     requests: int = 0
 
     def id_of(self, symbol: str, slot: int) -> str:
@@ -90,6 +95,14 @@ class Floor:
         return kind(
             code, message, seen=seen, hint=hint or "run again in this session: it finishes the same plan"
         )
+
+    def may_use(self, order_id: str) -> bool:
+        """Say whether the session's ids allow this one, and count it if so."""
+        allowed = orders_allowed(self.mandate.risk, len(self.mandate.universe))
+        if len(self.ids | {order_id}) > allowed:
+            return False
+        self.ids.add(order_id)
+        return True
 
     def judge_deadline(self) -> None:
         """Stop while there is still time to write the record.
@@ -130,6 +143,8 @@ def adopt(floor: Floor, chain: Chain, n: int, order: BrokerOrder) -> None:
         raise floor.latch("order_mismatch", "an order under our id is not the plan's", seen=seen)
     if n == len(chain.slots):
         chain.slots.append(order)
+        chain.attempts = 0
+        floor.ids.add(order.client_order_id)
     elif not chain.slots[n].terminal:
         chain.slots[n] = order
 

@@ -41,9 +41,11 @@ def reconcile(floor: Floor, chains: Sequence[Chain]) -> None:
     """After trading, hold the positions against base and fills.
 
     Raises:
-        Halted | Interrupted: they differ, and every later run is latched.
+        Halted | Interrupted: another run's order is open; or they differ, and every later run is latched.
     """
     wrong = differences(floor, chains)
+    if moving := [chain.slots[-1].client_order_id for chain in chains if chain.in_flight]:
+        raise floor.stop("order_open", "another run's order of this plan is open", seen=moving[0])
     if wrong:
         seen = ", ".join(f"{symbol} {shares:+f}" for symbol, shares in wrong.items())
         raise floor.latch("reconcile", "after trading, holdings differ from base and fills", seen=seen)

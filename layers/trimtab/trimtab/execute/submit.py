@@ -35,26 +35,33 @@ def permit(floor: Floor) -> None:
 
 
 def submit(floor: Floor, chain: Chain, request: OrderRequest) -> None:
-    """Send one order, one attempt at a time, until its fate is known.
+    """Send one order in one attempt, and learn its fate.
+
+    An order that is absent for sure leaves its chain as it was: it is sized, judged and sent anew, under the
+    same id.
 
     Raises:
         Halted | Interrupted: not permitted, or the fate stays unknown.
     """
-    for _ in range(1 + REPOSTS):
-        permit(floor)
-        floor.sent.append(request.client_order_id)
-        outcome = floor.world.broker.submit(request)
-        if isinstance(outcome, Accepted):
-            adopt(floor, chain, len(chain.slots), outcome.order)
-            return
-        # A refusal, too, is looked up: another run's order under the id, or an earlier attempt that was
-        # late, may be what used up the money or the shares.
-        if _found(floor, chain, request, _said(outcome)):
-            return
-        if isinstance(outcome, Refused):
-            chain.ended = f"refused: {_said(outcome)}"
-            return
-    raise floor.stop("order_lost", "the broker took none of several attempts", seen=request.client_order_id)
+    if not floor.may_use(request.client_order_id):
+        chain.ended = "max_orders: the session's order ids are used up"
+        return
+    if chain.attempts > REPOSTS:
+        raise floor.stop(
+            "order_lost", "the broker took none of several attempts", seen=request.client_order_id
+        )
+    permit(floor)
+    chain.attempts += 1
+    floor.sent.append(request.client_order_id)
+    outcome = floor.world.broker.submit(request)
+    if isinstance(outcome, Accepted):
+        adopt(floor, chain, len(chain.slots), outcome.order)
+        return
+    # A refusal, too, is looked up: another run's order under the id, or an earlier attempt that was
+    # late, may be what used up the money or the shares.
+    found = _found(floor, chain, request, _said(outcome))
+    if isinstance(outcome, Refused) and not found:
+        chain.ended = f"refused: {_said(outcome)}"
 
 
 def _said(outcome: Refused | Unknown) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from trimtab.core.record import VERSION, rows
@@ -12,8 +13,6 @@ from trimtab.errors import Halted
 from trimtab.stations.arrive import Ended
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from trimtab.core.mandate import Mandate
     from trimtab.core.record import Document
     from trimtab.ports import Store, World
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from trimtab.stations.evidence import Evidence
 
 SUMS = "/SHA256SUMS"
+LONG_PAUSE_DAYS = 14
+"""After more days without a run, all records are looked at."""
 COMPLETED = frozenset({"traded", "in_band"})
 """The outcomes of a run whose plan is done."""
 
@@ -63,18 +64,42 @@ def complete_records(store: Store, portfolio: str, session: date) -> list[Docume
 def import_records(world: World, mandate: Mandate, evidence: Evidence) -> None:
     """Bring the complete records into trades.db that it lacks; a dry run leaves it alone.
 
+    Looked at are the days from the newest session that trades.db knows to now: all, where it knows none.
+
     Raises:
         Halted: a record, or trades.db, is damaged.
     """
     if mandate.dry_run:
         return
-    known = world.trades.query("SELECT run_id FROM runs WHERE portfolio = ?", (mandate.portfolio,))
-    there = {str(row["run_id"]) for row in known}
-    for folder in folders(world.store, f"runs/{mandate.portfolio}/"):
-        run_id = folder.rsplit("/", 1)[1]
-        if run_id not in there:
-            world.trades.add(rows(read_record(world.store, folder)))
-            evidence.note("warning", "record", "recovered", f"{run_id} was recorded, but not in trades.db")
+    for prefix in _unsure(world, mandate, evidence):
+        session = (*prefix.split("/"), "")[2]
+        known = world.trades.query(
+            "SELECT run_id FROM runs WHERE portfolio = ? AND (session = ? OR ? = '')",
+            (mandate.portfolio, session, session),
+        )
+        there = {str(row["run_id"]) for row in known}
+        for folder in folders(world.store, prefix):
+            run_id = folder.rsplit("/", 1)[1]
+            if run_id not in there:
+                world.trades.add(rows(read_record(world.store, folder)))
+                evidence.note(
+                    "warning", "record", "recovered", f"{run_id} was recorded, but not in trades.db"
+                )
+
+
+def _unsure(world: World, mandate: Mandate, evidence: Evidence) -> list[str]:
+    """Give the folders whose records trades.db may lack: a day each, or the whole portfolio's."""
+    whole = f"runs/{mandate.portfolio}/"
+    (row,) = world.trades.query(
+        "SELECT MAX(session) AS newest FROM runs WHERE portfolio = ?", (mandate.portfolio,)
+    ) or [{"newest": None}]
+    if row["newest"] is None or evidence.session is None:
+        return [whole]
+    newest = date.fromisoformat(str(row["newest"]))
+    days = (evidence.session - newest).days
+    if not 0 <= days <= LONG_PAUSE_DAYS:
+        return [whole]
+    return [f"{whole}{newest + timedelta(days=n)}/" for n in range(days + 1)]
 
 
 def ending(store: Store, mandate: Mandate, session: date, plan: Document) -> Document | None:
