@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.books import books, exact_holdings, executions, filled, risks, sessions
+from core.books import PLAIN, book_of, books, exact_holdings, executions, filled, risks, sessions
 from trimtab.core.limits import Execution, Risk
 from trimtab.core.plan import Book, Plan, Sized, Why, size, wanted
 
@@ -155,3 +155,11 @@ def test_repeated_sessions_converge(book: Book, cap: float, turnover: float, exe
     small = execution.min_order_usd * m * (1 + 1e-9) + 2e-6 * book.price.sum() + tiny(book)
     assert (left > -small).all()
     assert (left < small).all() or book.cash < small
+
+
+def test_whole_shares_are_not_starved_by_scaling() -> None:
+    """Ten orders of one share each, at twice the turnover allowed: five go today, five tomorrow."""
+    names = [f"S{i}" for i in range(10)]
+    book = book_of(dict.fromkeys(names, 0.09), prices=dict.fromkeys(names, 900.0), cash=10_000.0, whole=True)
+    days = sessions(book, PLAIN, Risk(), 3)
+    assert [int(np.count_nonzero(day.quantity)) for day in days] == [5, 5, 0]

@@ -178,7 +178,7 @@ def _within_turnover(
     if not total > room * _NOISE:
         return quantity
     why[quantity > 0] |= Why.MAX_TURNOVER
-    return quantity * (room / total)
+    return _scaled(quantity, room / total, book)
 
 
 def _within_cash(
@@ -190,7 +190,25 @@ def _within_cash(
     if not cost > funds * _NOISE:  # also where a NaN is in it: the review refuses that by name
         return buys
     why[buys > 0] |= Why.CASH
-    return buys * (funds / cost)
+    return _scaled(buys, funds / cost, book)
+
+
+def _scaled(quantity: NDArray[np.float64], factor: float, book: Book) -> NDArray[np.float64]:
+    """Scale orders by one factor; what breaks off whole shares makes whole ones again, the largest first.
+
+    Otherwise ten orders of one share each, scaled to half a share, would never be traded.
+    """
+    scaled = quantity * factor
+    broken = book.whole & (scaled > 0)
+    if not broken.any():
+        return scaled
+    kept = np.where(broken, np.floor(scaled), scaled)
+    left = float((scaled - kept) @ book.price)
+    for i in np.argsort((kept - scaled) * book.price, kind="stable"):
+        if broken[i] and book.price[i] <= left and kept[i] + 1 <= quantity[i]:
+            kept[i] += 1
+            left -= book.price[i]
+    return kept
 
 
 def _in_lots(
