@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alpaca_kit import ORDER_ID, Connect, FakeClock, error_body, order_row
 from scripted_http import Reply, ScriptedServer
 from trimtab.adapters.alpaca import AlpacaBroker
-from trimtab.adapters.alpaca.broker import order_body, plain
+from trimtab.adapters.alpaca.broker import order_body, positive
 from trimtab.core.portfolio import OrderRequest
 from trimtab.ports import Accepted, Refused, Unknown, Unreachable
 
@@ -147,7 +147,7 @@ def test_what_is_no_order_of_ours_never_reaches_the_wire(
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value="1E-12", max_value="1E+24"))
 def test_a_quantity_on_the_wire_is_exact_and_plain(value: Decimal) -> None:
-    text = plain(value)
+    text = positive(value)
     assert Decimal(text) == value
     assert not set(text) - set("0123456789.")
     assert "." not in text or text[-1] not in "0."

@@ -9,6 +9,7 @@ from urllib.parse import quote as url_quote
 
 from trimtab.adapters.alpaca import parse
 from trimtab.adapters.alpaca.http import NOT_FOUND_CODE, AlpacaHost, Answer, Lost, NotFound
+from trimtab.core.lots import plain
 from trimtab.ports import Accepted, Refused, Submitted, Unknown, Unreachable
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class AlpacaBroker:
         return Accepted(shown)
 
 
-def plain(value: Decimal) -> str:
+def positive(value: Decimal) -> str:
     """Give a positive decimal as the wire wants it: exact, no exponent, no trailing zeros.
 
     Raises:
@@ -216,8 +217,7 @@ def plain(value: Decimal) -> str:
     """
     if not value.is_finite() or value <= 0:
         raise ValueError(f"not a quantity or price: {value}")
-    digits = format(value, "f")
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return plain(value)
 
 
 def order_body(order: OrderRequest) -> dict[str, str]:
@@ -238,9 +238,9 @@ def order_body(order: OrderRequest) -> dict[str, str]:
         "side": order.side,
         "type": order.type,
         "time_in_force": "day",
-        "qty": plain(order.qty),
+        "qty": positive(order.qty),
         "client_order_id": order.client_order_id,
     }
     if order.limit_price is not None:
-        body["limit_price"] = plain(order.limit_price)
+        body["limit_price"] = positive(order.limit_price)
     return body
