@@ -43,6 +43,15 @@ def gives_nothing(symbol):
 def breaks(symbol):
     return {}[symbol]
 
+class Fixed:
+    symbols = ["SPY"]
+
+    def __call__(self, history, equity):
+        print("a thought")
+        return {"SPY": 0.5}
+
+print("imported")
+
 def says_nonsense():
     def strategy(history, equity):
         return {}
@@ -94,6 +103,18 @@ def test_a_factory_is_called_with_params(tmp_path: Path) -> None:
     assert loaded(NOTHING, 1.0) == {"QQQ": 0.25}
     assert (loaded.symbols, loaded.lookback_sessions) == (("QQQ",), 7)
     assert load(tmp_path, "own_strategies:no_params")(NOTHING, 1.0) == {}
+
+
+def test_a_class_is_a_factory_and_its_module_is_known(tmp_path: Path) -> None:
+    """The code digest is of the module that was named, whatever kind of thing makes the strategy."""
+    loaded = load(tmp_path, "own_strategies:Fixed")
+    assert (loaded.symbols, loaded.file) == (("SPY",), tmp_path / "own_strategies.py")
+
+
+def test_what_a_strategy_prints_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stdout may be for one JSON document and nothing else: on import and at work."""
+    assert load(tmp_path, "own_strategies:Fixed")(NOTHING, 1.0) == {"SPY": 0.5}
+    assert capsys.readouterr() == ("", "imported\na thought\n")
 
 
 def test_beside_the_configuration_comes_first(tmp_path: Path) -> None:

@@ -199,3 +199,21 @@ def test_another_account_is_refused(paper: Desk, exchange: Exchange) -> None:
     paper.write(mode="paper", store={"url": f"./{STORE}"})
     refused(paper("run", "--json"), 2, "store_bound", exchange)
     assert len(paper.records(STORE)) == before
+
+
+def test_a_holding_that_left_the_universe_is_seen(paper: Desk, exchange: Exchange) -> None:
+    """The run and status warn of it and call it foreign; it has no weight and counts in no other's."""
+    assert paper("run").status == 0
+    exchange.step()
+    paper.write(mode="paper", strategy=weights(AAA=0.2, BBB=0.2))
+    done = paper("run")
+    assert done.status == 0, done.err
+    assert "warning: CCC is held but left the universe" in done.out
+    status = paper("status", "--json").document
+    assert status["warnings"] == ["CCC is held but left the universe"]
+    rows = {row["symbol"]: row for row in status["holdings"]}
+    assert [rows[symbol]["foreign"] for symbol in ("AAA", "BBB", "CCC")] == [False, False, True]
+    assert rows["CCC"]["weight"] is None
+    own = float(status["cash"]) + sum(float(rows[symbol]["market_value"]) for symbol in ("AAA", "BBB"))
+    assert float(rows["AAA"]["weight"]) == pytest.approx(float(rows["AAA"]["market_value"]) / own, abs=1e-6)
+    assert "foreign" in paper("status").out

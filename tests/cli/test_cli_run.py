@@ -24,7 +24,7 @@ def test_a_run_shows_its_plan_fills_and_holdings(desk: Desk) -> None:
         assert part in done.out
     assert "staged: 0.00% held, 33.00% wanted" in " ".join(done.out.split())
     assert f"store  {STORE}" in done.out
-    assert "Next: trimtab run --next" in done.out
+    assert done.out.endswith("Next, move to the next session:\n  trimtab run --next\n")
     assert "synthetic market, seed 1" in done.out
     assert "\x1b" not in done.out
 
@@ -108,9 +108,42 @@ def test_a_dry_run_says_so_and_names_the_flag_that_sends(desk: Desk) -> None:
     done = desk("run", "--dry-run")
     assert done.status == 0
     assert "Nothing was sent: 3 orders would be sent." in done.out
-    assert "--no-dry-run sends" in done.out
+    assert done.out.endswith("\n  trimtab run --no-dry-run\n")
     assert "33,333" in done.out or "16,666" in done.out
     assert not any("/plans/" in name or "/portfolios/" in name for name in desk.files())
+
+
+def test_what_was_told_to_send_is_told_so_again(desk: Desk) -> None:
+    """A suggested run does what this one did: a flag that beat the file is in it."""
+    desk.write(dry_run=True)
+    assert desk("run", "--no-dry-run").out.endswith("\n  trimtab run --no-dry-run --next\n")
+
+
+def test_a_session_line_keeps_to_the_page(desk: Desk) -> None:
+    """However long a reason is, a run is one line; the whole reason is in the record."""
+    desk.write(schedule={"job_interval": "monthly"})
+    done = desk("run", "--sessions", "8")
+    lines = [line for line in done.out.splitlines() if "not_due" in line]
+    assert lines
+    assert max(map(len, done.out.splitlines())) <= 100
+    assert all(line.endswith("…") and line.count("not_due") == 1 for line in lines)
+    assert "Holdings, before and after session 20" in done.out
+
+
+def test_sessions_that_hold_nothing_leave_no_gap(desk: Desk) -> None:
+    """A dry walk has no holdings to show, says that it is dry, and never two blank lines."""
+    desk.write(dry_run=True)
+    done = desk("run", "--sessions", "2")
+    assert "simulated, dry run" in done.out
+    assert "\n\n\n" not in done.out
+
+
+@pytest.mark.parametrize("verb", [["status"], ["history"], ["show", "last"]])
+def test_a_store_that_is_a_file_is_not_called_empty(desk: Desk, verb: list[str]) -> None:
+    """Reading it is refused, exit 3."""
+    (desk.folder / STORE).write_text("")
+    done = desk(*verb, "--json")
+    assert (done.status, done.document["error"]["code"]) == (3, "store_unwritable")
 
 
 def test_the_flag_beats_the_file(desk: Desk) -> None:
@@ -238,3 +271,13 @@ def test_a_log_that_cannot_be_written_stops_nothing(desk: Desk) -> None:
     """The run matters more than its log."""
     (desk.folder / STORE / "app.log").mkdir(parents=True)
     assert desk("run").status == 0
+
+
+def test_a_symbol_that_leaves_the_weights_stays_as_foreign(desk: Desk) -> None:
+    """The simulated account keeps what it holds, also when the strategy no longer names it."""
+    assert desk("run").status == 0
+    desk.write(strategy={"name": "fixed_weights", "params": {"weights": {"AAPL": 0.3, "IBM": 0.3}}})
+    done = desk("run", "--next", "--json")
+    assert (done.status, done.document["outcome"]) == (0, "traded")
+    assert {order["symbol"] for order in done.document["planned"]} <= {"AAPL", "IBM"}
+    assert desk("halt").status == 0

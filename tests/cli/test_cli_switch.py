@@ -34,6 +34,7 @@ def test_halt_sets_the_flag_and_resume_lifts_it(desk: Desk) -> None:
     assert flag["who"] == done.document["who"]
     assert desk("run", "--json").document["error"]["code"] == "kill_switch"
     assert "earnings" in desk("status").out
+    assert done.document["at"] == flag["at"] == desk("status", "--json").document["halt"]["at"]
     assert desk("resume", "--json").document["lifted"] is True
     assert not (desk.folder / STORE / "halts/main").exists()
     assert [event["code"] for event in events(desk)] == ["halt", "resume"]

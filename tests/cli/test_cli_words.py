@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     [
         (["rnu"], "did you mean `trimtab run`?"),
         (["run", "--frce"], "--help"),
-        (["run", "--dry"], "--help"),
+        (["run", "--dry"], "did you mean --dry-run?"),
+        (["history", "--limt=3"], "did you mean --limit?"),
+        (["--json", "status"], "did you mean --json after the verb?"),
         (["run", "--sessions", "0"], "trimtab run --help"),
         (["run", "--next", "--sessions", "2"], "trimtab run --help"),
         (["run", "--deadline", "nan"], "trimtab run --help"),
@@ -67,7 +69,7 @@ def test_init_writes_a_configuration_that_runs(desk: Desk) -> None:
     """`init DIR` writes config.json and its schema, and says what comes next."""
     done = desk("init", "new")
     assert done.status == 0
-    assert "Next: trimtab run --config new/config.json" in done.out
+    assert done.out.endswith("Next, run it:\n  trimtab run --config new/config.json\n")
     assert json.loads((desk.folder / "new/config.schema.json").read_text()) == schema()
     assert json.loads((desk.folder / "new/config.json").read_text())["dry_run"] is False
     assert desk("status", "--config", "new/config.json").status == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.core.lots import LOT, exact, limit_price, lots, plain, round_down
+from trimtab.core.lots import LOT, exact, limit_price, lots, plain, printed, round_down
 
 
 def down(quantity: float, *, whole: bool = False) -> float:
@@ -67,6 +67,13 @@ def test_lots_round_exact_shares_down() -> None:
 )
 def test_plain_has_no_exponent_and_no_trailing_zero(number: str, text: str) -> None:
     assert plain(Decimal(number)) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [("88.50", "88.50"), ("1E+3", "1000"), ("0", "0"), ("5.0", "5.0")]
+)
+def test_printed_keeps_the_zeros_that_were_printed(number: str, text: str) -> None:
+    assert printed(Decimal(number)) == text
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=9))

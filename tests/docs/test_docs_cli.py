@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from trimtab.adapters.sandbox.control import ROUTES
 from trimtab.cli.parser import VERBS, build
 from trimtab.show.document import EXIT_STATUS
 
@@ -57,3 +58,10 @@ def test_the_common_flags_and_exit_statuses_are_told() -> None:
     assert set(table) == {"0", "1", "2", "3", "4", "130"}
     for outcome, status in EXIT_STATUS.items():
         assert outcome in table[str(status)]
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path.pattern) for method, path, _ in ROUTES])
+def test_the_sandboxs_own_endpoints_are_told(method: str, path: str) -> None:
+    """Each has a line in the table of the sandbox's section, with its methods."""
+    lines = [line for line in section("sandbox").splitlines() if f" {path}`" in line or f"{path}` |" in line]
+    assert any(re.search(rf"`{method}\b", line) for line in lines)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from line_kit import Kill, Killed, Lab, codes, make_lab, make_switch, make_tape
+from line_kit import Kill, Killed, Lab, codes, make_lab, make_mandate, make_switch, make_tape
 from trimtab.core.record import canonical, plan_digest
 from trimtab.errors import Misconfigured
 from trimtab.stations.arrive import Arrival
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from trimtab.core.bars import History
     from trimtab.core.record import Document
 
 
@@ -202,16 +206,38 @@ def place(lab: Lab, client_order_id: str, symbol: str = "BBB", **more: object) -
     return lab.exchange.submit(body).id
 
 
-@pytest.mark.parametrize("name", ["by-hand", "tt1-00000000-20210301-BBB-0", "today"])
+@pytest.mark.parametrize("name", ["by-hand", "tt1-00000000-20210301-BBB-0"])
 def test_an_open_order_that_is_not_ours_stops_the_run(root: Path, name: str) -> None:
-    """A person's order on our symbol, another bot's on any, and ours of today without a plan: named, left."""
+    """A person's order on our symbol, another bot's on any: named, left."""
     lab = make_lab(root)
-    name = lab.order_id("BBB") if name == "today" else name
     place(lab, name)
     record = lab.run()
     check_stopped(lab, record, "halted", "positions", "open_order")
     assert name in record["error"]["seen"]
     assert lab.orders()[name].status == "new"
+
+
+def test_an_open_order_of_today_without_a_plan_stops_the_run(root: Path) -> None:
+    """Ours, but the store knows nothing of it: named, left."""
+    lab = make_lab(root)
+    name = lab.order_id("BBB")
+    place(lab, name)
+    record = lab.run()
+    check_stopped(lab, record, "halted", "positions", "order_without_plan")
+    assert name in record["error"]["seen"]
+    assert lab.orders()[name].status == "new"
+
+
+def test_a_session_whose_store_was_lost_is_not_planned_anew(root: Path) -> None:
+    """Its ids are used up, filled or not: a new plan would count the old fills as its own, and latch."""
+    lab = make_lab(root)
+    assert lab.run()["outcome"] == "traded"
+    lost = replace(lab, root=root / "other")
+    record = lost.run(make_mandate({"AAA": 0.3, "BBB": 0.1, "CCC": 0.1}))
+    assert (record["outcome"], record["code"]) == ("halted", "order_without_plan")
+    assert (lost.posts(), lost.plan(), lost.halted()) == ([], None, None)
+    lab.exchange.step()
+    assert lost.run()["outcome"] == "in_band"
 
 
 def test_another_bots_order_stops_the_run_on_any_symbol(root: Path) -> None:
@@ -290,6 +316,40 @@ def test_a_strategy_that_raises_stops_the_run(root: Path) -> None:
     record = lab.run()
     check_stopped(lab, record, "halted", "strategy", "strategy_failed")
     assert "ZeroDivisionError" in record["reason"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda _history, _equity: sys.exit(),
+        lambda _history, _equity: sys.exit("no prices"),
+        lambda _history, _equity: {"AAA": 10**400},
+    ],
+    ids=["exit-0", "exit-1", "beyond-all-floats"],
+)
+def test_a_strategy_that_exits_or_overflows_stops_the_run(
+    root: Path, rule: Callable[[object, float], object]
+) -> None:
+    """It never ends the process: silence with exit 0 would look like a run that did its work."""
+    lab = make_lab(root, rule=rule)
+    check_stopped(lab, lab.run(), "halted", "strategy", "strategy_failed")
+
+
+def test_the_volume_is_averaged_over_twenty_sessions_whatever_the_look_back(root: Path) -> None:
+    """A rule that looks one session back sees one; `max_adv_share` still judges by twenty."""
+    seen: list[int] = []
+
+    def rule(history: History, _equity: float) -> dict[str, float]:
+        seen.append(len(history.sessions))
+        return {"AAA": 0.1}
+
+    tape = make_tape({"AAA": 100.0})
+    volume = tape.volume.copy()
+    volume[tape.sessions == np.datetime64("2021-02-26")] = 1.0  # the last session before the run
+    lab = make_lab(root, {"AAA": 0.1}, rule=rule, lookback=1, tape=replace(tape, volume=volume))
+    record = lab.run()
+    assert (record["outcome"], seen) == ("traded", [1])
+    assert record["planned"][0]["qty"] == "100"
 
 
 def test_a_symbol_without_bars_stops_the_run(root: Path) -> None:

@@ -219,6 +219,28 @@ def test_a_damaged_trades_db_stops_a_run_before_its_first_order(root: Path) -> N
     assert lab.plan() is None
 
 
+def test_decimals_are_kept_as_the_broker_printed_them(root: Path) -> None:
+    """Trailing zeros, too: what a person compares is the broker's own text."""
+    lab = make_lab(root, behaviour={"flags": {"cash": "100000.00", "equity": "100000.000"}})
+    record = lab.run(lab.changed(dry_run=True))
+    assert record["cash"] == "100000.00"
+    assert record["account"]["equity"] == "100000.000"
+    assert lab.trades.query("SELECT cash FROM runs") == [{"cash": "100000.00"}]
+
+
+def test_half_a_surrogate_pair_in_a_text_is_recorded(root: Path) -> None:
+    """A vendor's JSON may hold one: its record never keeps later runs from theirs."""
+
+    def rule(_history: object, _equity: float) -> dict[str, float]:
+        raise ValueError("\ud800 is no character")
+
+    lab = make_lab(root)
+    assert lab.run(lab.changed(rule=rule))["code"] == "strategy_failed"
+    (root / "trades.db").unlink()
+    assert lab.run()["outcome"] == "traded"
+    assert len(lab.trades.query("SELECT reason FROM runs")) == 2
+
+
 def test_a_trades_db_that_breaks_after_the_orders_interrupts(root: Path) -> None:
     """It sent orders, so it is never called halted; its record counts, and the next run completes the db."""
     lab = make_lab(root)
@@ -257,6 +279,7 @@ def test_a_store_that_fills_up_never_loses_an_order(root: Path) -> None:
         if stop is not None:
             check = (stop.code, isinstance(stop, Interrupted))
             assert check == ("store_unwritable", bool(lab.posts()))
+            assert stop.stage == "record"
         lab.watch = None
         assert lab.run()["outcome"] in {"traded", "in_band"}
         assert sorted(lab.orders()) == [lab.order_id(symbol) for symbol in ("AAA", "BBB", "CCC")]

@@ -79,7 +79,7 @@ def test_sells_are_done_before_the_first_buy_is_sent(root: Path) -> None:
     assert all(buy.submitted_at >= sell.ended_at for buy in buys)
 
 
-def weekly(root: Path, interval: str = "weekly") -> Lab:
+def weekly(root: Path, interval: str = "weekly", lookback: int = 10) -> Lab:
     """A laboratory whose rule counts its calls: with each decision, AAA's weight grows."""
     calls: list[float] = []
 
@@ -87,15 +87,17 @@ def weekly(root: Path, interval: str = "weekly") -> Lab:
         calls.append(0.5 + 0.05 * len(calls))
         return {"AAA": calls[-1]}
 
-    return make_lab(root, {"AAA": 0.5}, rule=rule, interval=interval)
+    return make_lab(root, {"AAA": 0.5}, rule=rule, interval=interval, lookback=lookback)
 
 
-@pytest.mark.parametrize(("interval", "sessions"), [("weekly", 5), ("monthly", 23)])
+@pytest.mark.parametrize(
+    ("interval", "sessions", "lookback"), [("weekly", 5, 10), ("monthly", 23, 10), ("monthly", 23, 1)]
+)
 def test_a_period_is_decided_once_and_what_staging_left_is_carried(
-    root: Path, interval: str, sessions: int
+    root: Path, interval: str, sessions: int, lookback: int
 ) -> None:
-    """The weights of the first session rule the period; once they are reached nothing is due in it."""
-    lab = weekly(root, interval)
+    """The weights of the first session rule the period, however short the rule's own look-back is."""
+    lab = weekly(root, interval, lookback)
     records = walk(lab, sessions + 1)
     outcomes = [record["outcome"] for record in records]
     assert outcomes == ["traded"] * 3 + ["not_due"] * (sessions - 3) + ["traded"]

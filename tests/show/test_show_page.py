@@ -5,7 +5,7 @@ import re
 import pytest
 
 from trimtab.show.errors import error_text
-from trimtab.show.page import Column, Page, percent, table, usd
+from trimtab.show.page import Column, Page, advice, percent, table, usd
 from trimtab.show.run import STATIONS, stations
 
 COLUMNS = (Column("symbol"), Column("USD", right=True), Column("why"))
@@ -46,6 +46,14 @@ def test_colour_is_only_where_it_is_wanted() -> None:
 def test_what_is_unknown_is_a_dash(value: str | None) -> None:
     """An absent or senseless number is not shown as 0."""
     assert (usd(value), percent(value)) == ("-", "-")
+
+
+def test_a_flag_or_a_host_is_never_broken() -> None:
+    """What a person copies out of a text stays whole: lines break between words only."""
+    words = "https://paper-api.alpaca.markets --no-dry-run"
+    for width in range(20, 60):
+        assert set(Page(width).wrap(f"hint: {words} {words}").split()) == {"hint:", *words.split()}
+    assert advice("send", "trimtab run --no-dry-run").splitlines()[1] == "  trimtab run --no-dry-run"
 
 
 def test_an_error_is_three_lines() -> None:

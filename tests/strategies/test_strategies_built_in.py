@@ -151,7 +151,7 @@ def test_strategies_find_their_symbols_among_others() -> None:
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("fixed_weights", {"weights": {}}, "symbols: seen none"),
+        ("fixed_weights", {"weights": {}}, "weights: seen none"),
         ("fixed_weights", {"weights": {"A": -0.1}}, r"weights\['A'\]: seen -0.1, allowed a fraction"),
         ("fixed_weights", {"weights": {"A": math.nan}}, "seen nan"),
         ("fixed_weights", {"weights": {"A": "half"}}, "seen 'half'"),

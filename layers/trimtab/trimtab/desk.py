@@ -156,12 +156,13 @@ class _Outside:
 def _simulated(settings: Settings, universe: tuple[str, ...], root: Path, stack: ExitStack) -> _Outside:
     """Open the embedded exchange kept in the store, mounted below the broker's adapter."""
     from trimtab.adapters.exchange import Exchange, ExchangeClock  # noqa: PLC0415 - only this mode pays for it
+    from trimtab.adapters.exchange.state import kept_symbols  # noqa: PLC0415 - as above
     from trimtab.adapters.sample import embedded  # noqa: PLC0415 - as above
     from trimtab.adapters.sandbox import Face, SandboxTransport  # noqa: PLC0415 - as above
 
     path = root / "exchange" / f"{settings.portfolio}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
-    exchange = Exchange.open(embedded(universe), path=path)
+    exchange = Exchange.open(embedded(sorted({*universe, *kept_symbols(path)})), path=path)
     stack.callback(exchange.close)
 
     transport = SandboxTransport(Face(exchange, rate_limit=None))

@@ -17,7 +17,7 @@ from trimtab.execute import Chain, Floor, execute, reconcile
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.stations import account, arrive, past, prices, unfinished, writeahead
 from trimtab.stations.arrive import Ended
-from trimtab.stations.evidence import Evidence
+from trimtab.stations.evidence import Evidence, orders
 from trimtab.stations.record import record, take_in
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     evidence.stage = "risk"
     approved = account.risk(plan, conditions, mandate, portfolio.account.cash, evidence)
     if mandate.dry_run or arrival.only_plan:
-        raise Ended("dry_run", "dry_run", f"dry_run: {len(approved.orders)} orders would be sent")
+        raise Ended("dry_run", "dry_run", f"dry_run: {orders(len(approved.orders))} would be sent")
     evidence.stage = "execute"
     document = writeahead.plan_document(plan, approved, mandate, evidence, world.new_id())
     stored, ours = writeahead.store_plan(world, mandate, today.session, document)

@@ -28,11 +28,16 @@ def kill_switch(store: Store, portfolio: str) -> tuple[str, str] | None:
     return None
 
 
+def cure(flag: str) -> str:
+    """Say what clears a flag."""
+    return "trimtab resume --all clears it" if flag == HALT_ALL else "trimtab resume clears it"
+
+
 def said(text: str) -> str:
     """Give what a flag says, for people: ours is JSON of who, at and why; any other text as it is."""
     try:
         flag = json.loads(text)
-        return f"{flag['why']} (by {flag['who']}, {flag['at']})"
+        return f"{flag['why'] or 'no reason given'} (by {flag['who']}, {flag['at']})"
     except (ValueError, KeyError, TypeError):
         return text
 
@@ -45,13 +50,12 @@ def judge_kill_switch(store: Store, portfolio: str) -> None:
     """
     flag = kill_switch(store, portfolio)
     if flag is not None:
-        everyone = " --all" if flag[0] == HALT_ALL else ""
         raise Halted(
             "kill_switch",
             f"{flag[0]} is set",
             seen=said(flag[1]) or flag[0],
             allowed="no flag",
-            hint=f"trimtab resume{everyone} clears it",
+            hint=cure(flag[0]),
         )
 
 

@@ -298,8 +298,8 @@ def _value(value: object) -> object:
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():
             return value.isoformat()
-        case _:
-            return value
+        case _:  # SQLite takes no half of a surrogate pair, and a vendor's text may hold one
+            return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _translate(error: sqlite3.DatabaseError, path: Path, *, writing: bool) -> None:

@@ -11,8 +11,9 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ CODE = "strategy"
 class Loaded:
     """A strategy ready to be called, and what it said of itself.
 
-    `symbols` is empty where it did not say; `file` is the module it was made by, for the code digest.
+    `symbols` is empty where it did not say; `file` is the module that was named, for the code digest.
     """
 
     name: str
@@ -47,8 +48,9 @@ class Loaded:
     file: Path | None
 
     def __call__(self, history: History, equity: float, /) -> dict[str, float]:
-        """Give the weight of each symbol, as the strategy decides."""
-        return self.decide(history, equity)
+        """Give the weight of each symbol, as the strategy decides; what it prints goes to stderr."""
+        with redirect_stdout(sys.stderr):  # stdout may be for one JSON document and nothing else
+            return self.decide(history, equity)
 
 
 def resolve(
@@ -65,14 +67,15 @@ def resolve(
     Raises:
         Misconfigured: no such built-in, module or function, or the params do not fit.
     """
-    if ":" in name:
+    with redirect_stdout(sys.stderr):  # as above: a module may print while it is imported
+        if ":" not in name:
+            factory = _built_in(name, built_in)
+            return _loaded(name, _made(name, factory, params or {}), inspect.getmodule(factory))
         module_name, _, function_name = name.partition(":")
-        factory = _function(_module(module_name, folder), function_name, name)
+        module = _module(module_name, folder)
+        factory = _function(module, function_name, name)
         made = factory if not params and _takes_two(factory) else _made(name, factory, params or {})
-    else:
-        factory = _built_in(name, built_in)
-        made = _made(name, factory, params or {})
-    return _loaded(name, made, factory)
+        return _loaded(name, made, module)
 
 
 def _built_in(name: str, built_in: Mapping[str, Callable[..., Strategy]]) -> Callable[..., Strategy]:
@@ -204,13 +207,7 @@ def _made(name: str, factory: Callable[..., Any], params: Mapping[str, object]) 
     try:
         made = factory(**params)
     except Exception as cause:
-        refused = str(cause) if isinstance(cause, ValueError | TypeError) else repr(cause)
-        raise Misconfigured(
-            CODE,
-            f"the params of {name} are refused: {refused}",
-            seen=dict(params),
-            allowed=_shown(name, signature),
-        ) from cause
+        raise _refused(name, params, signature, cause) from cause
     if not callable(made):
         raise Misconfigured(
             CODE,
@@ -219,6 +216,25 @@ def _made(name: str, factory: Callable[..., Any], params: Mapping[str, object]) 
             allowed="a function of history and equity",
         )
     return made  # type: ignore[no-any-return]  # what a module of the owner's holds is checked by calling it
+
+
+def _refused(
+    name: str, params: Mapping[str, object], signature: inspect.Signature, cause: Exception
+) -> Misconfigured:
+    """Word a factory's refusal; where it says what was seen and allowed, that is passed on."""
+    said = str(cause) if isinstance(cause, ValueError | TypeError) else repr(cause)
+    told = _TOLD.fullmatch(said)
+    param, seen, allowed = told.groups() if told else (said, str(dict(params)), _shown(name, signature))
+    return Misconfigured(
+        CODE,
+        f"the params of {name} are refused: {param}",
+        seen=seen,
+        allowed=allowed,
+        hint="change strategy.params in config.json",
+    )
+
+
+_TOLD = re.compile(r"(.+?): seen (.+), allowed (.+)", re.DOTALL)
 
 
 def _signature(name: str, factory: Callable[..., Any]) -> inspect.Signature:
@@ -243,7 +259,7 @@ def _near_parameter(params: Mapping[str, object], signature: inspect.Signature) 
     return ""
 
 
-def _loaded(name: str, made: Callable[..., Any], factory: Callable[..., Any]) -> Loaded:
+def _loaded(name: str, made: Callable[..., Any], module: ModuleType | None) -> Loaded:
     symbols = getattr(made, "symbols", ())
     lookback = getattr(made, "lookback_sessions", DEFAULT_LOOKBACK_SESSIONS)
     if isinstance(symbols, str) or not all(isinstance(symbol, str) for symbol in symbols):
@@ -254,6 +270,5 @@ def _loaded(name: str, made: Callable[..., Any], factory: Callable[..., Any]) ->
         raise Misconfigured(
             CODE, f"{name}.lookback_sessions is no number of sessions", seen=lookback, allowed="1 or more"
         )
-    code = getattr(inspect.unwrap(factory), "__code__", None)
-    file = None if code is None else Path(code.co_filename)
+    file = None if module is None or module.__file__ is None else Path(module.__file__)
     return Loaded(name, made, tuple(symbols), lookback, file)

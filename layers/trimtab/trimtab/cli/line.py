@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
 from trimtab.cli.failure import understood
-from trimtab.cli.opened import options_of, settings_of
+from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.desk import Desk
 from trimtab.errors import Halted, Interrupted
 from trimtab.show.document import exit_status, run_document, stopped_record
+from trimtab.show.page import advice
 from trimtab.show.run import Facts, holdings, run_text
 from trimtab.show.sessions import session_head, session_line
 from trimtab.stations.arrive import Arrival
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from trimtab.cli.terminal import Terminal
     from trimtab.core.record import Document
     from trimtab.settings import Settings
+    from trimtab.show.page import Page
 
 __all__ = ["plan", "run"]
 
@@ -74,7 +76,9 @@ def _once(
         data,
         store=str(settings.store_path),
         seconds=time.perf_counter() - started,
+        program=program(),
         options=options_of(arguments),
+        sending=" --no-dry-run" if getattr(arguments, "dry_run", None) is False else "",
         planned_only=arrival.only_plan,
     )
     terminal.say(run_text(record, facts, terminal.page))
@@ -88,20 +92,30 @@ def _many(
     records: list[Document] = []
     try:
         with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments)) as desk:
-            terminal.say(f"{settings.portfolio}: {settings.mode}, {_data(desk)}\n")
+            dry = ", dry run" if settings.dry_run else ""
+            terminal.say(f"{settings.portfolio}: {settings.mode}{dry}, {_data(desk)}\n")
             terminal.say(session_head(terminal.page))
             while len(records) < arguments.sessions and not (records and exit_status(records[-1])):
                 record = _one_of_many(desk, arrival, settings)
                 records.append(record)
-                terminal.say(session_line(record))
+                terminal.say(session_line(record, terminal.page))
                 _note(log, record, None)
     except Exception as error:  # noqa: BLE001 - what is no run's end is raised again
         records.append(_stopped(error, settings))
+    terminal.say(_end_of_many(records, arguments, settings, terminal.page))
+    return _finish(records[-1], {"runs": [run_document(record) for record in records]}, terminal, None, None)
+
+
+def _end_of_many(
+    records: list[Document], arguments: argparse.Namespace, settings: Settings, page: Page
+) -> str:
+    """Say what is held, as the last run saw it that looked, and where to read on."""
     last = records[-1]
     held = next((r for r in reversed(records) if r["positions_before"] or r["positions_after"]), last)
-    text = holdings(held, terminal.page)
-    terminal.say(f"\n{text}\n\nstore  {settings.store_path}\nNext: trimtab history{options_of(arguments)}")
-    return _finish(last, {"runs": [run_document(record) for record in records]}, terminal, None, None)
+    when = "" if held is last else f" session {held['session']}"
+    step = advice("look at the runs", f"{program()} history{options_of(arguments)}")
+    store = page.paint(f"store  {settings.store_path}", "dim")
+    return "\n" + "\n\n".join(part for part in (holdings(held, page, when), store, step) if part)
 
 
 def _one_of_many(desk: Desk, arrival: Arrival, settings: Settings) -> Document:

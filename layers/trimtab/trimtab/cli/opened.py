@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from shlex import quote
+from shutil import which
 from typing import TYPE_CHECKING
 
 from trimtab.settings import load
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from trimtab.settings import Settings
 
-__all__ = ["options_of", "settings_of"]
+__all__ = ["options_of", "program", "settings_of"]
 
 
 def settings_of(arguments: argparse.Namespace, **flags: object) -> Settings:
@@ -30,3 +32,10 @@ def settings_of(arguments: argparse.Namespace, **flags: object) -> Settings:
 def options_of(arguments: argparse.Namespace) -> str:
     """Give what a suggested command needs to find the same configuration."""
     return f" --config {quote(arguments.config)}" if arguments.config else ""
+
+
+def program() -> str:
+    """Give what calls this program again: its name where the shell finds it, else its path as typed."""
+    called = sys.argv[0]
+    found = Path(called).name != "trimtab" or which("trimtab") is not None
+    return "trimtab" if found else quote(called)

@@ -52,10 +52,26 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     first = arguments[0]
     if first not in VERBS and not first.startswith("-"):
         raise _unknown_verb(first)
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
     if parsed.verb is None:
         raise Misconfigured("usage", "a verb is missing", allowed=", ".join(VERBS))
+    if unknown:
+        raise _unknown_word(parser, parsed.verb, unknown[0])
     return parsed
+
+
+def _unknown_word(parser: argparse.ArgumentParser, verb: str, word: str) -> Misconfigured:
+    verbs = next(a.choices for a in parser._actions if isinstance(a.choices, dict))  # noqa: SLF001 - no other way
+    flags = [flag for flag in verbs[verb]._option_string_actions if flag.startswith("--")]  # noqa: SLF001 - as above
+    near = difflib.get_close_matches(word, flags, n=1)
+    place = " after the verb" if word in flags else ""
+    return Misconfigured(
+        "usage",
+        f"trimtab {verb} does not take {word!r}",
+        seen=word,
+        allowed=", ".join(flags),
+        hint=f"did you mean {near[0]}{place}?" if near else f"`trimtab {verb} --help` shows an example",
+    )
 
 
 def _unknown_verb(name: str) -> Misconfigured:
@@ -92,7 +108,9 @@ def build() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         verb.flags(sub)
-        sub.add_argument("--config", metavar="FILE", help="the configuration (default: config.json)")
+        sub.add_argument(
+            "--config", metavar="FILE", help="the configuration (default: TRIMTAB_CONFIG, else config.json)"
+        )
         sub.add_argument(
             "--json", action="store_true", help="one JSON document on stdout; people's text to stderr"
         )
@@ -153,7 +171,7 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--synthetic", action="store_true", help="replay a made-up market")
     parser.add_argument("--start", type=_date, metavar="DATE", help="first session, YYYY-MM-DD")
     parser.add_argument("--time", type=_time, metavar="HH:MM", help="New York time there, from 10:00 on")
-    parser.add_argument("--host", default="127.0.0.1", help="loopback address (default: 127.0.0.1)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=8420, help="port, 0 for a free one (default: 8420)")
     parser.add_argument(
         "--cash", type=_usd, default=Decimal(100_000), metavar="USD", help="cash to begin with"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,15 @@ from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.cli.opened import options_of, settings_of
 from trimtab.errors import TrimtabError
-from trimtab.show.ledger import find_run, holdings_of, read_record, recent_runs, run_keys
+from trimtab.show.ledger import (
+    find_run,
+    holdings_of,
+    read_record,
+    recent_runs,
+    run_keys,
+    warnings_of,
+    weighed,
+)
 from trimtab.show.page import number
 from trimtab.show.run import Facts
 from trimtab.show.status import flag_document, history_text, record_text, status_text
@@ -38,13 +48,10 @@ def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _status(settings: Settings) -> Document:
-    store, trades = DirectoryStore(settings.store_path), SqliteTrades(settings.store_path / "trades.db")
+    store, trades = DirectoryStore(settings.store_path), _trades(settings)
     runs = recent_runs(trades, settings.portfolio, 1)
     rows, cash = holdings_of(trades, settings.portfolio)
-    whole = sum(number(row["market_value"]) or 0.0 for row in rows) + (number(cash and cash["cash"]) or 0.0)
-    for row in rows:
-        value = number(row["market_value"])
-        row["weight"] = None if value is None or not whole else f"{value / whole:.6f}"
+    heard = [run["run_id"] for run in (runs[:1] + rows[:1])]
     return {
         "portfolio": settings.portfolio,
         "mode": settings.mode,
@@ -54,8 +61,29 @@ def _status(settings: Settings) -> Document:
         "as_of": cash and cash["session"],
         "equity": cash and cash["equity"],
         "cash": cash and cash["cash"],
-        "holdings": rows,
+        "holdings": weighed(rows, number(cash and cash["cash"]) or 0.0, _universe(store, settings, rows)),
+        "warnings": warnings_of(trades, heard[0], heard[-1]) if heard else [],
     }
+
+
+def _trades(settings: Settings) -> SqliteTrades:
+    """Open trades.db; a store that is a file is told of rather than called empty.
+
+    Raises:
+        NotADirectoryError: the store is no folder.
+    """
+    if settings.store_path.exists() and not settings.store_path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(settings.store_path))
+    return SqliteTrades(settings.store_path / "trades.db")
+
+
+def _universe(store: DirectoryStore, settings: Settings, rows: list[Document]) -> set[str] | None:
+    """Give what the run that found these holdings might trade; None where its record can't say."""
+    if rows:
+        folder = f"runs/{settings.portfolio}/{rows[0]['session']}/{rows[0]['run_id']}"
+        with suppress(TrimtabError):
+            return set(read_record(store, folder)[0]["universe"])
+    return None
 
 
 def history(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -65,7 +93,7 @@ def history(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Misconfigured: the configuration is not usable.
     """
     settings = settings_of(arguments)
-    runs = recent_runs(SqliteTrades(settings.store_path / "trades.db"), settings.portfolio, arguments.limit)
+    runs = recent_runs(_trades(settings), settings.portfolio, arguments.limit)
     empty = f"no run of {settings.portfolio} is recorded in {settings.store_path} yet"
     terminal.say(history_text(runs, terminal.page) or empty)
     terminal.document({"runs": list(reversed(runs))})

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from trimtab.cli.opened import program
 from trimtab.errors import Misconfigured
 from trimtab.settings import schema as schema_of
 from trimtab.settings import starter
+from trimtab.show.page import advice
 
 if TYPE_CHECKING:
     import argparse
@@ -44,8 +47,9 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Misconfigured("not_writable", f"can't write {config}", seen=error.strerror) from error
-    options = "" if str(config) == "config.json" else f" --config {config}"
-    terminal.say(f"wrote {' and '.join(map(str, files))}\n\nNext: trimtab run{options}")
+    options = "" if str(config) == "config.json" else f" --config {quote(str(config))}"
+    terminal.say(f"wrote {' and '.join(map(str, files))}\n")
+    terminal.say(advice("run it", f"{program()} run{options}"))
     terminal.document({"written": [str(path) for path in files]})
     return 0
 

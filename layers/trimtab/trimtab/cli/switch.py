@@ -13,13 +13,15 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.cli.failure import understood
-from trimtab.cli.opened import options_of, settings_of
+from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.desk import Desk
 from trimtab.errors import Halted
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.settings import Strategy
+from trimtab.show.page import advice
 from trimtab.show.status import flag_document
 from trimtab.stations import halting
+from trimtab.stations.evidence import stamp
 from trimtab.switch import kill_switch
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def halt(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(f"open orders of {settings.portfolio} cancelled: {what}")
     for other in _others(settings) if word.everyone else ():
         terminal.say(f"{other}: its open orders are in another account; run halt with its configuration, too")
-    terminal.say(f"\nNext: trimtab resume{everyone}{options} lifts it")
+    terminal.say(f"\n{advice('to lift it', f'{program()} resume{everyone}{options}')}")
     return 0
 
 
@@ -71,7 +73,7 @@ def _halt_document(
         "flag": word.key,
         "set": fresh,
         "who": word.who,
-        "at": word.at.isoformat(),
+        "at": stamp(word.at),
         "why": word.why,
         "event": word.id,
         "cancelled": list(done.cancelled),

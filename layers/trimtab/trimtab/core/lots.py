@@ -49,6 +49,11 @@ def plain(number: Decimal) -> str:
     return "0" if text in {"", "-0"} else text
 
 
+def printed(number: Decimal) -> str:
+    """Write a number of the broker's as it printed it: trailing zeros too, but no exponent."""
+    return f"{number:f}"
+
+
 _CENT, _FINE = Decimal("0.01"), Decimal("0.0001")
 
 

@@ -15,6 +15,9 @@ Mode = Literal["simulated", "paper", "live"]
 Rule = Callable[["History", float], Mapping[str, float]]
 """A strategy: past bars and equity (USD) in, weights (fractions of equity) out."""
 
+ADV_SESSIONS = 20
+"""Sessions over which `max_adv_share` averages the volume."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
@@ -41,3 +44,8 @@ class Mandate:
     config_digest: str
     code_digest: str
     version: str
+
+    @property
+    def sessions_needed(self) -> int:
+        """Sessions of bars that a run reads: the rule's look-back, and what the volume's average takes."""
+        return max(self.lookback, ADV_SESSIONS)

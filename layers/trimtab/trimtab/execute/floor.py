@@ -104,14 +104,14 @@ class Floor:
         self.ids.add(order_id)
         return True
 
-    def judge_deadline(self) -> None:
-        """Stop while there is still time to write the record.
+    def judge_deadline(self, request_s: float = 0.0) -> None:
+        """Stop while there is still time to write the record, and for a request of `request_s` seconds.
 
         Raises:
-            Halted | Interrupted: less than 30 seconds are left.
+            Halted | Interrupted: less than 30 seconds would be left.
         """
         left = self.world.seconds_left()
-        if left < RESERVE_S:
+        if left < RESERVE_S + request_s:
             raise self.stop("deadline", "this run has no time left to trade", seen=f"{left:.0f} s left")
 
     def spend_request(self) -> None:

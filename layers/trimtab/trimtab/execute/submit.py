@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.execute.floor import RESERVE_S, Chain, Floor, adopt
 from trimtab.ports import Accepted, Refused, Unknown, Unreachable
-from trimtab.switch import kill_switch, said
+from trimtab.switch import cure, kill_switch, said
 
 if TYPE_CHECKING:
     from trimtab.core.portfolio import OrderRequest
@@ -18,6 +18,8 @@ ABSENT_S = 4.0
 RESOLVE_S = 60.0
 """Seconds after which an order whose fate is unknown interrupts the run."""
 REPOSTS = 3
+REQUEST_S = 1.0
+"""Seconds that an order may be on its way: it is to arrive before the last 30."""
 
 
 def permit(floor: Floor) -> None:
@@ -29,8 +31,8 @@ def permit(floor: Floor) -> None:
     flag = kill_switch(floor.world.store, floor.mandate.portfolio)
     if flag is not None:
         seen = said(flag[1]) or flag[0]
-        raise floor.stop("kill_switch", f"{flag[0]} is set", seen=seen, hint="trimtab resume clears it")
-    floor.judge_deadline()
+        raise floor.stop("kill_switch", f"{flag[0]} is set", seen=seen, hint=cure(flag[0]))
+    floor.judge_deadline(REQUEST_S)
     floor.spend_request()
 
 

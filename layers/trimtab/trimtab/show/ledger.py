@@ -7,12 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import Misconfigured
+from trimtab.show.page import number
 
 if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
 
-__all__ = ["find_run", "holdings_of", "read_record", "recent_runs", "run_keys"]
+__all__ = ["find_run", "holdings_of", "read_record", "recent_runs", "run_keys", "warnings_of", "weighed"]
 
 Row = dict[str, Any]
 
@@ -26,8 +27,11 @@ ORDER BY substr(run_id, 1, 16) DESC, runs.rowid DESC LIMIT ?
 """Newest first by the time in a run's id: a run that could not read the broker's clock has no other."""
 
 HOLDINGS = """
-SELECT holdings.symbol, qty, price, market_value, holdings.session, weight AS target
+SELECT holdings.symbol, qty, price, market_value, holdings.session, run_id, weight AS target
 FROM holdings LEFT JOIN targets USING (run_id, symbol) WHERE portfolio = ? ORDER BY symbol
+"""
+WARNINGS = """
+SELECT DISTINCT message FROM events WHERE level = 'warning' AND run_id IN (?, ?) ORDER BY message
 """
 CASH = """
 SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DESC LIMIT 1
@@ -36,13 +40,36 @@ SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DES
 
 def recent_runs(trades: Trades, portfolio: str, limit: int) -> list[Row]:
     """Give the last runs of a portfolio, newest first."""
-    return trades.query(HISTORY, (portfolio, limit))
+    rows = trades.query(HISTORY, (portfolio, limit))
+    return [row | {"dry_run": bool(row["dry_run"])} for row in rows]
+
+
+def warnings_of(trades: Trades, *run_ids: str) -> list[str]:
+    """Give what two runs warned of."""
+    return [str(row["message"]) for row in trades.query(WARNINGS, run_ids)]
 
 
 def holdings_of(trades: Trades, portfolio: str) -> tuple[list[Row], Row | None]:
     """Give what the last run that read them found: holdings with targets, and equity with cash (USD)."""
     cash = trades.query(CASH, (portfolio,))
     return trades.query(HOLDINGS, (portfolio,)), (cash[0] if cash else None)
+
+
+def weighed(rows: list[Row], cash: float, universe: set[str] | None) -> list[Row]:
+    """Give holdings with weights of `cash` (USD) and holdings; a foreign one has none and counts in none.
+
+    `universe` None: nothing is known to be foreign.
+    """
+    foreign = set() if universe is None else {row["symbol"] for row in rows} - universe
+    whole = cash + sum(number(row["market_value"]) or 0.0 for row in rows if row["symbol"] not in foreign)
+    return [_weigh(row, whole, foreign, untargeted=None if universe is None else "0") for row in rows]
+
+
+def _weigh(row: Row, whole: float, foreign: set[str], *, untargeted: str | None) -> Row:
+    value, outside = number(row["market_value"]), row["symbol"] in foreign
+    weight = None if outside or value is None or not whole else f"{value / whole:.6f}"
+    target = None if outside else row["target"] or untargeted
+    return row | {"weight": weight, "target": target, "foreign": outside}
 
 
 def run_keys(store: Store, portfolio: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Column", "Page", "number", "percent", "table", "usd"]
+__all__ = ["Column", "Page", "advice", "cut_to", "number", "percent", "table", "usd"]
 
 CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 """Select Graphic Rendition parameters (ECMA-48, 8.3.117)."""
@@ -33,7 +33,10 @@ class Page:
 
     def wrap(self, text: str, indent: str = "") -> str:
         """Break a text into lines of the page; all but the first are indented."""
-        return "\n".join(textwrap.wrap(text, self.width, subsequent_indent=indent)) or text
+        lines = textwrap.wrap(
+            text, self.width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+        )
+        return "\n".join(lines) or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def table(
     before = sum(widths[:-1]) + len(GAP) * len(widths)
     widths[-1] = min(widths[-1], max(page.width - before, NARROWEST))
     if cut:
-        cells = [(*row[:-1], textwrap.shorten(row[-1], widths[-1], placeholder=" …")) for row in cells]
+        cells = [(*row[:-1], cut_to(row[-1], widths[-1])) for row in cells]
     heading = _row(head, columns, widths)[0]
     body = (line for row in cells for line in _row(row, columns, widths))
     return "\n".join([page.paint(title, "bold"), page.paint(heading, "dim"), *body])
@@ -65,7 +68,7 @@ def table(
 def _row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[str]:
     """Set one row; its last cell may take several lines."""
     *first, last = cells
-    wrapped = textwrap.wrap(last, widths[-1]) or [""]
+    wrapped = textwrap.wrap(last, widths[-1], break_on_hyphens=False) or [""]
     fixed = [
         cell.rjust(width) if column.right else cell.ljust(width)
         for cell, column, width in zip(first, columns, widths, strict=False)
@@ -74,6 +77,16 @@ def _row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int])
         wrapped = [line.rjust(widths[-1]) for line in wrapped]
     lead = GAP + "".join(cell + GAP for cell in fixed)
     return [((lead if i == 0 else " " * len(lead)) + line).rstrip() for i, line in enumerate(wrapped)]
+
+
+def cut_to(text: str, width: int) -> str:
+    """Cut a text between words to so many characters, and mark where."""
+    return textwrap.shorten(text, width, placeholder=" …", break_on_hyphens=False)
+
+
+def advice(words: str, command: str = "") -> str:
+    """Say what to do next; the command stands on a line of its own, unbroken, to be copied whole."""
+    return f"Next, {words}:\n  {command}" if command else f"Next: {words}"
 
 
 def usd(value: object) -> str:

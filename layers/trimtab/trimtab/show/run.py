@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trimtab.core.schedule import NEW_YORK
-from trimtab.show.page import Column, number, percent, table, usd
+from trimtab.show.page import Column, advice, number, percent, table, usd
 
 if TYPE_CHECKING:
     from trimtab.core.record import Document
@@ -27,14 +27,17 @@ class Facts:
     """What a page says of a run beyond its record.
 
     `data` names the prices, `store` is where the record lies, `seconds` how long the run took on this
-    machine, `options` what a suggested command needs to find the same configuration; `planned_only` says that
-    nothing is recorded, `past` that the run was an earlier one, after which there is no next step.
+    machine. A suggested command begins with `program`, needs `options` to find the same configuration, and
+    `sending` where this run was told by a flag to send. `planned_only` says that nothing is recorded, `past`
+    that the run was an earlier one, after which there is no next step.
     """
 
     data: str
     store: str
     seconds: float | None = None
+    program: str = "trimtab"
     options: str = ""
+    sending: str = ""
     planned_only: bool = False
     past: bool = False
 
@@ -45,6 +48,7 @@ def run_text(record: Document, facts: Facts, page: Page) -> str:
         headline(record, facts, page),
         stations(record, page),
         outcome(record, page),
+        warnings(record, page),
         orders(record, page),
         holds(record, page),
         fills(record, page),
@@ -62,7 +66,7 @@ def headline(record: Document, facts: Facts, page: Page) -> str:
     if record["started_at"]:
         moment = datetime.fromisoformat(record["started_at"]).astimezone(NEW_YORK)
         kind = " (virtual time)" if record["mode"] == "simulated" else ""
-        day = "" if str(moment.date()) == record["session"] else f"{moment:%Y-%m-%d} "
+        day = "" if str(moment.date()) == record["session"] else f"planned on {moment:%Y-%m-%d} at "
         when += f", {day}{moment:%H:%M} in New York{kind}"
     return f"{first}, {facts.data}\n{when}"
 
@@ -104,6 +108,12 @@ def outcome(record: Document, page: Page) -> str:
         return page.wrap(f"{page.paint('Not due', 'bold')}: {detail}.")
     meaning = "nothing was sent" if name == "halted" else "orders were or may have been sent"
     return page.paint(f"{name.capitalize()}: {meaning}.", "bold", COLOURS[name])
+
+
+def warnings(record: Document, page: Page) -> str:
+    """Say what the owner should look at, though it stopped nothing."""
+    found = [str(event["message"]) for event in record["events"] if event["level"] == "warning"]
+    return "\n".join(page.paint(page.wrap(f"warning: {text}", "  "), "yellow") for text in found)
 
 
 def last_prices(record: Document) -> dict[str, float]:
@@ -167,8 +177,8 @@ def fills(record: Document, page: Page) -> str:
     return table(page, "Fills", columns, rows)
 
 
-def holdings(record: Document, page: Page) -> str:
-    """Lay out shares before and after, and what they are worth now; weights are of cash and holdings."""
+def holdings(record: Document, page: Page, when: str = "") -> str:
+    """Lay out shares before and after, and what they are worth then; weights are of cash and holdings."""
     before = {row["symbol"]: row for row in record["positions_before"]}
     traded = bool(record["positions_after"]) or bool(record["fills"])
     after = {row["symbol"]: row for row in record["positions_after"]} if traded else before
@@ -193,7 +203,7 @@ def holdings(record: Document, page: Page) -> str:
     if not traded:
         rows = [(symbol, *row) for symbol, _, *row in rows]
     title = "Holdings, before and after" if traded else "Holdings"
-    return table(page, title, columns, rows)
+    return table(page, title + when, columns, rows)
 
 
 def _holding(
@@ -230,24 +240,26 @@ def footer(record: Document, facts: Facts, page: Page) -> str:
         lines.append(f"took   {facts.seconds:.2f} s")
     quiet = "\n".join(page.paint(line, "dim") for line in lines)
     step = "" if facts.past else next_step(record, facts)
-    return quiet + (f"\n\n{page.wrap('Next: ' + step, '  ')}" if step else "")
+    return "\n\n".join(part for part in (quiet, step) if part)
 
 
 def next_step(record: Document, facts: Facts) -> str:
-    """Give the one thing to do next."""
-    run = f"trimtab run{facts.options}"
+    """Give the one thing to do next, and the command that does it."""
+    run = f"{facts.program} run{facts.options}"
     if record["outcome"] == "halted":
-        return "" if record["error"] and record["error"]["hint"] else "mend what stopped it, and run again"
+        hinted = record["error"] and record["error"]["hint"]
+        return "" if hinted else advice("mend what stopped it, and run again")
     if record["outcome"] == "interrupted":
-        return f"run again in this session: it finishes the same plan and trades no more than it ({run})"
+        return advice("finish the same plan, and no more than it, in this session", run + facts.sending)
     if facts.planned_only:
-        return f"{run} --no-dry-run decides anew and sends"
+        return advice("trade; a session that has its plan already keeps to that one", f"{run} --no-dry-run")
     if record["outcome"] == "dry_run":
-        return f"{run} --no-dry-run sends"
+        return advice("send them", f"{run} --no-dry-run")
     if record["mode"] == "simulated":
-        seen = f"; trimtab status{facts.options} shows the holdings" if record["code"] == "done" else ""
-        return f"{run} --next moves to the next session{seen}"
-    return f"nothing until the next session; trimtab status{facts.options} shows the holdings"
+        return advice("move to the next session", f"{run}{facts.sending} --next")
+    return advice(
+        "wait for the next session; the holdings until then", f"{facts.program} status{facts.options}"
+    )
 
 
 def turnover(record: Document) -> float | None:

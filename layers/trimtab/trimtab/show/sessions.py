@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trimtab.show.page import percent, usd
+from trimtab.show.page import cut_to, percent, usd
 from trimtab.show.run import turnover
 
 if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.show.page import Page
 
-__all__ = ["session_head", "session_line"]
+__all__ = ["note", "session_head", "session_line"]
 
 LAYOUT = "  {:<10}  {:<11}  {:>6}  {:>8}  {:>14}  {}"
 
@@ -21,24 +21,24 @@ def session_head(page: Page) -> str:
     return page.paint(LAYOUT.format("session", "outcome", "orders", "turnover", "equity USD", "note"), "dim")
 
 
-def session_line(record: Document) -> str:
-    """Give one run's line; the note says what did not go as planned."""
+def session_line(record: Document, page: Page) -> str:
+    """Give one run's line; the note says what did not go as planned, cut to the page."""
     moved = turnover(record)
     sent = sum(1 for order in record["orders"] if order["sent"])
-    return LAYOUT.format(
+    line = LAYOUT.format(
         record["session"] or "-",
         record["outcome"],
         sent,
         percent(moved) if moved else "-",
         usd(record["equity"]),
-        _note(record),
-    ).rstrip()
+        "",
+    )
+    return (line + cut_to(note(record["outcome"], record["reason"]), page.width - len(line))).rstrip()
 
 
-def _note(record: Document) -> str:
-    reason = str(record["reason"])
-    if record["outcome"] == "traded":
-        return reason.partition("; ")[2]
-    if record["outcome"] == "in_band":
-        return ""
-    return reason
+def note(outcome: str, reason: object) -> str:
+    """Give what a reason tells beyond its outcome and the number of its orders."""
+    text = str(reason or "")
+    if outcome == "traded":
+        return text.partition("; ")[2]
+    return "" if text.startswith("in_band:") else text.removeprefix(f"{outcome}: ")

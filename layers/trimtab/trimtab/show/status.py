@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.show.page import Column, number, percent, table, usd
 from trimtab.show.run import run_text
+from trimtab.show.sessions import note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ def status_text(status: Document, options: str, page: Page) -> str:
     dry = " (dry run)" if last["dry_run"] else ""
     parts.append(f"run    {last['run_id']}, session {last['session'] or 'unknown'}{dry}")
     parts.append(page.wrap(f"       {_ended(last)}", "         "))
+    parts += [page.paint(page.wrap(f"warning: {w}", "  "), "yellow") for w in status["warnings"]]
     text = "\n".join(part for part in parts if part)
     return "\n\n".join(part for part in (text, _holdings(status, page)) if part)
 
@@ -58,15 +60,16 @@ def _halt_line(halt: Mapping[str, object] | None, options: str, page: Page) -> s
         return ""
     by = f" by {halt['who']}" if halt["who"] else ""
     at = f" at {halt['at']}" if halt["at"] else ""
+    why = f": {halt['why']}" if halt["why"] else ""
     everyone = " --all" if halt["flag"] == "HALT" else ""
-    text = f"halted ({halt['flag']}){by}{at}: {halt['why']}; trimtab resume{everyone}{options} lifts it"
+    text = f"halted ({halt['flag']}){by}{at}{why}; trimtab resume{everyone}{options} lifts it"
     return page.paint(page.wrap(text, "  "), "bold", "red")
 
 
 def _holdings(status: Document, page: Page) -> str:
     rows = status["holdings"]
     cash = number(status["cash"])
-    whole = (cash or 0.0) + sum(number(row["market_value"]) or 0.0 for row in rows)
+    whole = (cash or 0.0) + sum(number(row["market_value"]) or 0.0 for row in rows if not row["foreign"])
     columns = (
         *(Column("symbol"), Column("shares", right=True), Column("price", right=True)),
         *(Column("USD", right=True), Column("weight", right=True), Column("target", right=True)),
@@ -74,7 +77,7 @@ def _holdings(status: Document, page: Page) -> str:
     lines = [
         (
             *(row["symbol"], row["qty"], usd(row["price"]), usd(row["market_value"])),
-            *(percent(row["weight"]), percent(row["target"])),
+            *(percent(row["weight"]), "foreign" if row["foreign"] else percent(row["target"])),
         )
         for row in rows
     ]
@@ -95,7 +98,7 @@ def history_text(runs: Sequence[Mapping[str, Any]], page: Page) -> str:
         rows.append(
             (
                 *(run["session"] or "-", run["run_id"], outcome, str(run["orders"])),
-                *(usd(run["equity"]), str(run["reason"] or "")),
+                *(usd(run["equity"]), note(run["outcome"], run["reason"])),
             )
         )
     return table(page, "Runs", columns, rows, cut=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trimtab.core.gates import judge_account
+from trimtab.core.mandate import ADV_SESSIONS
 from trimtab.core.plan import Book, Plan, guards, size, wanted
 from trimtab.core.portfolio import Portfolio
 from trimtab.core.quotes import Touch, judge
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from trimtab.stations.arrive import Today
     from trimtab.stations.evidence import Evidence
 
-ADV_SESSIONS = 20
 IEX_SHARE = 0.025
 """IEX's part of the volume of all venues (Alpaca, market data FAQ): its volumes are scaled up by it."""
 CANCEL_WAIT_S = 30.0
@@ -80,19 +81,18 @@ def last_closes(bars: Bars) -> dict[str, float]:
 
 
 def clear_orders(world: World, mandate: Mandate, today: Today, h8: str) -> None:
-    """See that no open order can disturb a new plan: ours of earlier sessions are cancelled.
+    """See that no order can disturb a new plan: ours that earlier sessions left open are cancelled.
 
     Raises:
-        Halted: an order of this session without a plan, another bot's order, or any other open order on
-            our symbols; or ours of an earlier session does not end.
+        Halted: an order of this session, open or ended, without a plan; another bot's open order, or any
+            other on our symbols; or ours of an earlier session does not end.
     """
     ours, today_prefix = f"tt1-{h8}-", f"tt1-{h8}-{today.session:%Y%m%d}-"
+    _judge_unplanned(world, mandate, today, today_prefix)
     stale = []
     for order in world.broker.open_orders():
         if order.client_order_id.startswith(today_prefix):
-            if world.store.get(key_of(mandate.portfolio, today.session)) is not None:
-                continue  # another run has just stored the plan: the stored one will be traded
-            raise _in_the_way(order, "an order of this session is open, but the store holds no plan for it")
+            continue
         if order.client_order_id.startswith(ours):
             stale.append(order)
         elif order.client_order_id.startswith("tt1-"):
@@ -101,6 +101,27 @@ def clear_orders(world: World, mandate: Mandate, today: Today, h8: str) -> None:
             raise _in_the_way(order, f"an order on {order.symbol} that is not ours is open")
     if stale and not mandate.dry_run:
         _cancel_all(world, stale)
+
+
+def _judge_unplanned(world: World, mandate: Mandate, today: Today, prefix: str) -> None:
+    """Refuse to plan a session whose order ids are in use: a new plan would take their fills for its own.
+
+    Raises:
+        Halted: there is such an order, and the store holds no plan.
+    """
+    if today.window is None:
+        return
+    orders = world.broker.orders_since(today.window.opens - timedelta(days=1))
+    found = next((order for order in orders if order.client_order_id.startswith(prefix)), None)
+    if found is None or world.store.get(key_of(mandate.portfolio, today.session)) is not None:
+        return  # where a plan is there now, another run has just stored it: that one will be traded
+    raise Halted(
+        "order_without_plan",
+        "an order of this session is at the broker, but the store holds no plan for it",
+        seen=f"{found.client_order_id}: {found.side} {found.qty} {found.symbol}, {found.status}",
+        allowed="no order of this session before its plan",
+        hint="bring the store back that it was sent from, or wait: the next session plans afresh",
+    )
 
 
 def _in_the_way(order: BrokerOrder, message: str) -> Halted:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from trimtab.core.record import account_hash, canonical
 from trimtab.core.schedule import (
+    NEW_YORK,
     Window,
     hours_of,
     session_of,
     window,
 )
 from trimtab.errors import Halted, Misconfigured
-from trimtab.stations.evidence import stamp
 from trimtab.switch import judge_kill_switch
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from trimtab.stations.evidence import Evidence
 
 CALENDAR_AHEAD = timedelta(days=10)
+LONGEST_PERIOD_DAYS = 31
+"""A decision of the month's first session must still be found on its last one."""
 MAX_SKEW_S = 30.0
 """Largest difference between the machine's clock and the broker's, seconds; not judged on loopback."""
 
@@ -107,7 +109,7 @@ def arrive(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence,
     """
     session = session_of(now)
     judge_event(arrival, session)
-    past = timedelta(days=int(mandate.lookback * 1.6) + 20)
+    past = timedelta(days=int(mandate.sessions_needed * 1.6) + LONGEST_PERIOD_DAYS)
     calendar = world.broker.calendar(session - past, session + CALENDAR_AHEAD)
     hours = hours_of(calendar, session)
     times = None if hours is None else window(hours, mandate.risk.window)
@@ -141,8 +143,9 @@ def judge_window(times: Window | None, now: datetime) -> None:
     if times is None:
         raise Ended("closed", "no_session", "no_session: the exchange has no session today")
     if not times.holds(now):
-        span = f"{stamp(times.opens)} to {stamp(times.closes)}"
-        raise Ended("closed", "outside_window", f"outside_window: {stamp(now)} is not within {span}")
+        opens, closes, at = (f"{t.astimezone(NEW_YORK):%H:%M}" for t in (times.opens, times.closes, now))
+        reason = f"outside_window: it is {at} in New York, trading is from {opens} to {closes}"
+        raise Ended("closed", "outside_window", reason)
 
 
 def next_session(calendar: Sequence[SessionHours], session: date) -> date:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from trimtab.core.lots import plain
+from trimtab.core.lots import plain, printed
 from trimtab.core.record import VERSION, Document
 from trimtab.core.schedule import session_of
 from trimtab.core.verdict import Verdict
@@ -110,7 +110,7 @@ class Evidence:
                 "in_band", "in_band", "in_band: every holding is where it should be, or held for its reason"
             )
             return
-        text = f"traded: {len(chains)} {'order' if len(chains) == 1 else 'orders'}"
+        text = f"traded: {orders(len(chains))}"
         for chain in unfilled:
             text += (
                 f"; {chain.order.symbol} {plain(chain.filled)} of {plain(chain.order.qty)} ({chain.ended})"
@@ -143,7 +143,7 @@ class Evidence:
             "started_at": None if self.started_at is None else stamp(self.started_at),
             "finished_at": None if self.finished_at is None else stamp(self.finished_at),
             "equity": None if self.equity is None else f"{self.equity:.2f}",
-            "cash": None if self.account is None else plain(self.account.cash),
+            "cash": None if self.account is None else printed(self.account.cash),
             "account": None if self.account is None else account_document(self.account, self.h8),
             "universe": list(mandate.universe),
             "interval": mandate.interval,
@@ -171,6 +171,11 @@ class Evidence:
         }
 
 
+def orders(count: int) -> str:
+    """Say how many orders, for people."""
+    return "1 order" if count == 1 else f"{count} orders"
+
+
 def stamp(moment: datetime) -> str:
     """Write an instant as UTC ISO 8601 with microseconds and Z."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -182,10 +187,10 @@ def account_document(account: Account, h8: str | None) -> Document:
         "h8": h8,
         "status": account.status,
         "currency": account.currency,
-        "cash": plain(account.cash),
-        "equity": plain(account.equity),
-        "last_equity": None if account.last_equity is None else plain(account.last_equity),
-        "buying_power": None if account.buying_power is None else plain(account.buying_power),
+        "cash": printed(account.cash),
+        "equity": printed(account.equity),
+        "last_equity": None if account.last_equity is None else printed(account.last_equity),
+        "buying_power": None if account.buying_power is None else printed(account.buying_power),
     }
 
 
@@ -194,7 +199,7 @@ def position_document(position: Position, price: Decimal | float | None) -> dict
     value = None if price is None else f"{float(position.qty) * float(price):.2f}"
     return {
         "symbol": position.symbol,
-        "qty": plain(position.qty),
+        "qty": printed(position.qty),
         "price": None if price is None else f"{float(price):.4f}",
         "market_value": value,
     }
@@ -204,10 +209,10 @@ def quote_document(quote: Quote) -> Document:
     """Give what a record keeps of a quote."""
     return {
         "symbol": quote.symbol,
-        "bid": plain(quote.bid),
-        "ask": plain(quote.ask),
+        "bid": printed(quote.bid),
+        "ask": printed(quote.ask),
         "at": None if quote.at is None else stamp(quote.at),
-        "last": None if quote.last is None else plain(quote.last),
+        "last": None if quote.last is None else printed(quote.last),
         "last_at": None if quote.last_at is None else stamp(quote.last_at),
     }
 

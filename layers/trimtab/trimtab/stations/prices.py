@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def fetch(world: World, mandate: Mandate, today: Today, evidence: Evidence) -> Bars:
-    """Fetch the look-back's daily bars of the universe, up to the last complete session.
+    """Fetch the daily bars of the universe that strategy and gates need, up to the last complete session.
 
     Raises:
         Unreachable: the feed fails past its retries.
@@ -40,8 +40,8 @@ def fetch(world: World, mandate: Mandate, today: Today, evidence: Evidence) -> B
 
 
 def expected_sessions(mandate: Mandate, today: Today) -> list[date]:
-    """Give the sessions of the look-back, oldest first: those whose bars must be there."""
-    return complete_sessions(today.calendar, today.session, today.now)[-mandate.lookback :]
+    """Give the sessions that a run needs, oldest first: those whose bars must be there."""
+    return complete_sessions(today.calendar, today.session, today.now)[-mandate.sessions_needed :]
 
 
 def validate(bars: Bars, mandate: Mandate, today: Today, evidence: Evidence) -> Bars:
@@ -59,9 +59,16 @@ def validate(bars: Bars, mandate: Mandate, today: Today, evidence: Evidence) -> 
                 f"the bars of {verdict.subject} are refused: {verdict.detail}",
                 seen=verdict.seen,
                 allowed=verdict.allowed,
-                hint="the data vendor may mend it; nothing is traded on doubtful prices",
+                hint=_HINTS.get(
+                    verdict.rule, "the data vendor may mend it; nothing is traded on doubtful prices"
+                ),
             )
     return bars
+
+
+_HINTS = {
+    "missing_symbol": "check the spelling (BRK.B, not brk-b), and that it was listed then; else leave it out",
+}
 
 
 def strategy(bars: Bars, equity: float, mandate: Mandate) -> Allocation:
@@ -72,7 +79,10 @@ def strategy(bars: Bars, equity: float, mandate: Mandate) -> Allocation:
     """
     try:
         asked = mandate.rule(bars.history(lookback=mandate.lookback), equity)
-    except Exception as error:
+        return allocate(asked, mandate.universe)
+    except Halted:
+        raise
+    except (Exception, SystemExit) as error:  # a strategy that exits would end the run without a record
         raise Halted(
             "strategy_failed",
             f"the strategy raised {type(error).__name__}: {error}",
@@ -80,7 +90,6 @@ def strategy(bars: Bars, equity: float, mandate: Mandate) -> Allocation:
             allowed="weights by symbol",
             hint="run the strategy on its own with the same bars (inputs.parquet of this run)",
         ) from error
-    return allocate(asked, mandate.universe)
 
 
 def decide(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from trimtab.core.lots import plain
+from trimtab.core.lots import printed
 from trimtab.core.record import canonical, rows
 from trimtab.errors import Halted, Interrupted
 from trimtab.stations.evidence import position_document, stamp
@@ -63,11 +63,11 @@ def _order_document(chain: Chain, slot: BrokerOrder, *, sent: bool) -> Document:
         "symbol": slot.symbol,
         "side": slot.side,
         "type": slot.type,
-        "qty": None if slot.qty is None else plain(slot.qty),
-        "limit_price": None if slot.limit_price is None else plain(slot.limit_price),
+        "qty": None if slot.qty is None else printed(slot.qty),
+        "limit_price": None if slot.limit_price is None else printed(slot.limit_price),
         "status": slot.status,
-        "filled_qty": plain(slot.filled_qty),
-        "filled_avg_price": None if slot.filled_avg_price is None else plain(slot.filled_avg_price),
+        "filled_qty": printed(slot.filled_qty),
+        "filled_avg_price": None if slot.filled_avg_price is None else printed(slot.filled_avg_price),
         "submitted_at": None if slot.submitted_at is None else stamp(slot.submitted_at),
         "finished_at": None if slot.finished_at is None else stamp(slot.finished_at),
         "reason": chain.order.reason,
@@ -82,8 +82,8 @@ def _fill_document(fill: Fill, order: BrokerOrder) -> Document:
         "client_order_id": order.client_order_id,
         "symbol": fill.symbol,
         "side": fill.side,
-        "qty": plain(fill.qty),
-        "price": plain(fill.price),
+        "qty": printed(fill.qty),
+        "price": printed(fill.price),
         "at": stamp(fill.at),
     }
 
@@ -108,10 +108,12 @@ def record(world: World, evidence: Evidence) -> Document:
         world.trades.add(rows(document))
     except (OSError, Halted) as error:
         kind = Interrupted if evidence.sent else Halted
-        raise kind(
+        stop = kind(
             error.code if isinstance(error, Halted) else "store_unwritable",
             f"the run's record can't be written to {world.store.url}: {error}",
             seen=f"outcome {evidence.outcome}: {evidence.reason}",
             hint="mend the store and run again",
-        ) from error
+        )
+        stop.stage = "record"
+        raise stop from error
     return document

@@ -14,19 +14,19 @@ TOLERANCE = 1e-9
 """How far weights may sum above 1, a fraction of equity: float noise, no leverage."""
 
 
-def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
+def checked_symbols(symbols: Sequence[str], name: str = "symbols") -> tuple[str, ...]:
     """Give `symbols` in ascending order.
 
     Raises:
         ValueError: there is none, one is no name, or one is named twice.
     """
     if isinstance(symbols, str) or not all(isinstance(symbol, str) and symbol for symbol in symbols):
-        raise ValueError(f'symbols: seen {symbols!r}, allowed a list of names such as ["SPY", "TLT"]')
+        raise ValueError(f'{name}: seen {symbols!r}, allowed a list of names such as ["SPY", "TLT"]')
     if not symbols:
-        raise ValueError("symbols: seen none, allowed one or more")
+        raise ValueError(f"{name}: seen none, allowed one or more")
     twice = sorted({symbol for symbol in symbols if list(symbols).count(symbol) > 1})
     if twice:
-        raise ValueError(f"symbols: seen {', '.join(twice)} more than once, allowed each once")
+        raise ValueError(f"{name}: seen {', '.join(twice)} more than once, allowed each once")
     return tuple(sorted(symbols))
 
 

@@ -21,7 +21,7 @@ def fixed_weights(weights: Mapping[str, float]) -> Strategy:
     Raises:
         ValueError: no weights, a weight that is negative, NaN or above 1, or a sum above 1.
     """
-    symbols = checked_symbols(tuple(weights))
+    symbols = checked_symbols(tuple(weights), "weights")
     held = {symbol: checked_fraction(f"weights[{symbol!r}]", weights[symbol]) for symbol in symbols}
     total = sum(held.values())
     if total > 1.0 + TOLERANCE:

@@ -85,10 +85,10 @@ class Exchange:
         elif saved.tape != tape.name:
             raise Misconfigured(
                 "exchange_tape",
-                "the kept exchange replays another tape",
+                "this simulated account lives on other prices than these symbols need",
                 seen=tape.name,
                 allowed=saved.tape,
-                hint=f"give it its own tape, or move {path} away to begin anew",
+                hint="choose symbols of that data, or begin anew under another portfolio name or store.url",
             )
         if behaviour is not None:
             saved = replace(saved, behaviour=behaviour)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -178,3 +179,14 @@ class StateFile:
             if symbol in book.holdings:
                 document = _encode(book.holdings[symbol])
                 self._db.execute("INSERT INTO holdings VALUES (?, ?)", (symbol, document))
+
+
+def kept_symbols(path: Path) -> tuple[str, ...]:
+    """Give every symbol that the exchange kept at `path` holds or had orders of: its tape needs them all."""
+    if not path.exists():
+        return ()
+    with closing(StateFile(path)) as state:
+        saved = state.load()
+    if saved is None:
+        return ()
+    return tuple(sorted({*saved.book.holdings, *(order.symbol for order in saved.book.orders.values())}))

@@ -58,7 +58,8 @@ def state(face: Face, _request: Request) -> Response:
 def clock(face: Face, request: Request) -> Response:
     """POST /sandbox/clock.
 
-    `set` goes to an instant, `session` (and `time`) to a session, `sessions` (and `time`) so many on,
+    `set` goes to an instant, `session` (and `time`) to a session, `sessions` (and `time`) so many on, `time`
+    alone to that time today,
     `advance_s` so many seconds on; `speed` runs from there.
     """
     exchange, wish = face.exchange, request.json()
@@ -79,6 +80,8 @@ def clock(face: Face, request: Request) -> Response:
 def _move(exchange: Exchange, wish: dict[str, Any]) -> None:
     """Move the clock as asked."""
     to = time.fromisoformat(wish.get("time", "10:00"))
+    if "time" in wish and not {"session", "sessions"} & set(wish):
+        exchange.go(new_york_date(exchange.now()), to)
     if "set" in wish:
         exchange.move(read_instant(wish["set"]))
     if "session" in wish:
