@@ -217,3 +217,19 @@ def test_a_holding_that_left_the_universe_is_seen(paper: Desk, exchange: Exchang
     own = float(status["cash"]) + sum(float(rows[symbol]["market_value"]) for symbol in ("AAA", "BBB"))
     assert float(rows["AAA"]["weight"]) == pytest.approx(float(rows["AAA"]["market_value"]) / own, abs=1e-6)
     assert "foreign" in paper("status").out
+
+
+def test_less_history_than_the_strategy_needs_is_exit_2(desk: Desk) -> None:
+    """A look-back that the strategy cannot decide on is refused before anything begins."""
+    momentum = {"name": "momentum", "params": {"symbols": ["AAPL", "IBM"], "top_n": 1}}
+    desk.write(strategy=momentum, data={"lookback_sessions": 100})
+    done = desk("run", "--json")
+    assert (done.status, done.document["error"]["code"]) == (2, "lookback_too_short")
+    assert done.document["error"]["allowed"] == "at least 253"
+
+
+def test_a_limit_for_a_symbol_that_is_not_traded_is_exit_2(desk: Desk) -> None:
+    """A misspelt symbol would leave the right one under the general limit."""
+    desk.write(risk={"max_order_size_by_symbol": {"APPL": 0.01}})
+    done = desk("run", "--json")
+    assert (done.status, done.document["error"]["code"]) == (2, "unknown_symbol")

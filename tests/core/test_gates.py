@@ -52,11 +52,18 @@ def test_sound_bars_pass_every_gate() -> None:
     assert [v.rule for v in verdicts] == [
         "missing_symbol",
         "sessions",
+        "short_history",
         "stale",
         "missing_session",
         "bad_price",
     ]
     assert {v.subject for v in verdicts} == {"portfolio"}
+
+
+def test_less_history_than_the_strategy_needs_is_refused() -> None:
+    """A strategy that lacks history would find no symbol fit and sell everything."""
+    assert refusing(judge_bars(bars_of(), SYMBOLS, DAYS, len(DAYS))) == []
+    assert refusing(judge_bars(bars_of(), SYMBOLS, DAYS, len(DAYS) + 1)) == [("short_history", "portfolio")]
 
 
 def test_a_symbol_without_bars_is_refused_by_name() -> None:

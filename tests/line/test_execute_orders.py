@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from line_kit import Kill, Killed, Lab, make_lab, make_switch
+from trimtab.adapters.sample import synthetic
 from trimtab.core.schedule import window
 from trimtab.execute.floor import Chain, Floor, adopt
 from trimtab.stations.writeahead import approved_of
@@ -220,6 +222,22 @@ def test_the_order_ids_of_a_session_are_bounded(root: Path) -> None:
     assert record["outcome"] == "traded"
     assert "BBB 0 of 300 (max_orders: " in record["reason"]
     assert lab.posts() == [lab.order_id("BBB", n) for n in range(2)]
+
+
+def test_orders_are_paced_below_the_brokers_rate(root: Path) -> None:
+    """No minute holds more orders than the broker takes; what waits is sized anew, and all is traded."""
+    names = [f"S{i:03d}" for i in range(120)]
+    lab = make_lab(
+        root,
+        dict.fromkeys(names, 0.004),
+        tape=synthetic(names),
+        start=date(2020, 3, 2),
+        fill_timeout_s=3600.0,
+    )
+    assert lab.run()["outcome"] == "traded"
+    at = sorted(seen.at for seen in lab.sends())
+    assert len(at) == len(names)
+    assert all(later - earlier > timedelta(seconds=55) for earlier, later in zip(at, at[90:], strict=False))
 
 
 class CancellingClock:

@@ -193,6 +193,15 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
 
 def _universe(settings: Settings, loaded: Loaded) -> tuple[str, ...]:
     universe = settings.universe or loaded.symbols
+    unknown = sorted(set(settings.risk.max_order_size_by_symbol) - set(universe))
+    if universe and unknown:
+        raise Misconfigured(
+            "unknown_symbol",
+            "risk.max_order_size_by_symbol limits a symbol that is not traded",
+            seen=", ".join(unknown),
+            allowed=", ".join(sorted(universe)),
+            hint="spell it as in the universe, or leave it out",
+        )
     if not universe:
         raise Misconfigured(
             "no_universe",
@@ -212,7 +221,7 @@ def _mandate(settings: Settings, universe: tuple[str, ...], loaded: Loaded, host
         dry_run=settings.dry_run,
         universe=universe,
         rule=loaded,
-        lookback=settings.data.lookback_sessions or loaded.lookback_sessions,
+        lookback=_lookback(settings, loaded),
         interval=settings.schedule.job_interval,
         feed=settings.data.feed,
         execution=settings.execution,
@@ -223,7 +232,26 @@ def _mandate(settings: Settings, universe: tuple[str, ...], loaded: Loaded, host
         config_digest=settings.digest(),
         code_digest=code_digest(loaded.file),
         version=__version__,
+        least_history=loaded.least_history,
     )
+
+
+def _lookback(settings: Settings, loaded: Loaded) -> int:
+    """Give the sessions that the strategy sees.
+
+    Raises:
+        Misconfigured: fewer than it says it needs.
+    """
+    asked = settings.data.lookback_sessions
+    if asked is not None and asked < loaded.least_history:
+        raise Misconfigured(
+            "lookback_too_short",
+            f"data.lookback_sessions: {loaded.name} needs more history to decide",
+            seen=asked,
+            allowed=f"at least {loaded.least_history}",
+            hint="leave data.lookback_sessions out: the strategy says what it needs",
+        )
+    return asked or loaded.lookback_sessions
 
 
 def code_digest(strategy: Path | None) -> str:

@@ -38,7 +38,8 @@ CODE = "strategy"
 class Loaded:
     """A strategy ready to be called, and what it said of itself.
 
-    `symbols` is empty where it did not say; `file` is the module that was named, for the code digest.
+    `symbols` is empty and `least_history` (sessions) 0 where it did not say; `file` is the module that was
+    named, for the code digest.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Loaded:
     symbols: tuple[str, ...]
     lookback_sessions: int
     file: Path | None
+    least_history: int = 0
 
     def __call__(self, history: History, equity: float, /) -> dict[str, float]:
         """Give the weight of each symbol, as the strategy decides; what it prints goes to stderr."""
@@ -271,4 +273,5 @@ def _loaded(name: str, made: Callable[..., Any], module: ModuleType | None) -> L
             CODE, f"{name}.lookback_sessions is no number of sessions", seen=lookback, allowed="1 or more"
         )
     file = None if module is None or module.__file__ is None else Path(module.__file__)
-    return Loaded(name, made, tuple(symbols), lookback, file)
+    least = lookback if hasattr(made, "lookback_sessions") else 0
+    return Loaded(name, made, tuple(symbols), lookback, file, least)

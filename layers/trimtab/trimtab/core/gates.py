@@ -21,15 +21,27 @@ EQUITY_TOLERANCE = 0.005
 """Largest difference between the account's equity and cash plus holdings, fraction of equity."""
 
 
-def judge_bars(bars: Bars, universe: Sequence[str], expected: Sequence[date]) -> list[Verdict]:
-    """Judge bars against the universe and the expected sessions (oldest first); stop at the first refusal."""
+def judge_bars(
+    bars: Bars, universe: Sequence[str], expected: Sequence[date], least: int = 0
+) -> list[Verdict]:
+    """Judge bars against the universe and the expected sessions (oldest first); stop at the first refusal.
+
+    `least` is the number of sessions that the strategy cannot do without.
+    """
     verdicts = [complete(bars, universe)]
     if verdicts[-1].passed:
         days = np.asarray(expected, dtype="datetime64[D]")
         verdicts.append(calendar(bars, days))
     if verdicts[-1].passed:
-        verdicts += [fresh(bars), no_holes(bars), positive(bars)]
+        verdicts += [long_enough(bars, least), fresh(bars), no_holes(bars), positive(bars)]
     return verdicts
+
+
+def long_enough(bars: Bars, least: int) -> Verdict:
+    """Judge that there is the history without which a strategy would take every symbol for unfit."""
+    seen, allowed = f"{len(bars.sessions)} sessions", f"at least {least}"
+    detail = "the strategy needs more history than the feed gave"
+    return Verdict("short_history", "portfolio", len(bars.sessions) >= least, seen, allowed, detail)
 
 
 def complete(bars: Bars, universe: Sequence[str]) -> Verdict:

@@ -24,6 +24,7 @@ class Mandate:
     """One portfolio's rule and limits, with the digests that name them.
 
     `universe` is what may be traded, ascending; `lookback` sessions of history that the rule sees;
+    `least_history` the sessions without which the rule cannot decide (0 where it does not say);
     `config` the part of the configuration that `config_digest` covers; `host` the broker's trading host, and
     `loopback` whether it is on this machine.
     """
@@ -44,6 +45,7 @@ class Mandate:
     config_digest: str
     code_digest: str
     version: str
+    least_history: int = 0
 
     @property
     def sessions_needed(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 RESERVE_S = 30.0
 """Seconds before a run's deadline in which it sends nothing."""
+REQUEST_S = 1.0
+"""Seconds that an order may be on its way: it is to arrive before the last 30."""
+MINUTE_S = 60.0
+ORDERS_A_MINUTE = 90
+"""Orders sent in a minute; with the reads they stay below the 200 requests that the broker takes."""
 
 
 @dataclass(slots=True)
@@ -84,6 +90,7 @@ class Floor:
     sent: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     requests: int = 0
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=ORDERS_A_MINUTE))
 
     def id_of(self, symbol: str, slot: int) -> str:
         """Give the order id of a symbol's slot."""
@@ -103,6 +110,14 @@ class Floor:
             return False
         self.ids.add(order_id)
         return True
+
+    def pace(self) -> None:
+        """Wait where this run already sent as many orders in the last minute as the broker likes."""
+        clock = self.world.clock
+        while len(self.times) >= ORDERS_A_MINUTE and clock.monotonic() - self.times[0] < MINUTE_S:
+            self.judge_deadline(REQUEST_S)
+            clock.sleep(1.0)
+        self.times.append(clock.monotonic())
 
     def judge_deadline(self, request_s: float = 0.0) -> None:
         """Stop while there is still time to write the record, and for a request of `request_s` seconds.

@@ -127,8 +127,9 @@ def _send(
         sizes = _buy_sizes(min(account.cash, _cash_due(approved, every)), ready, every, touches)
     read_at = world.clock.monotonic()
     for chain in ready:
+        floor.pace()
         if world.clock.monotonic() - read_at > QUOTE_S:
-            return  # the fate of an order took long to learn: the rest is sized anew
+            return  # an order's fate took long to learn, or its turn to come: the rest is sized anew
         quantity, ceiling = sizes[chain.order.symbol]
         if quantity * Decimal(str(chain.order.price)) < Decimal(str(floor.mandate.execution.min_order_usd)):
             _end_for_want(floor, chain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trimtab.execute.floor import RESERVE_S, Chain, Floor, adopt
+from trimtab.execute.floor import REQUEST_S, RESERVE_S, Chain, Floor, adopt
 from trimtab.ports import Accepted, Refused, Unknown, Unreachable
 from trimtab.switch import cure, kill_switch, said
 
@@ -18,8 +18,6 @@ ABSENT_S = 4.0
 RESOLVE_S = 60.0
 """Seconds after which an order whose fate is unknown interrupts the run."""
 REPOSTS = 3
-REQUEST_S = 1.0
-"""Seconds that an order may be on its way: it is to arrive before the last 30."""
 
 
 def permit(floor: Floor) -> None:

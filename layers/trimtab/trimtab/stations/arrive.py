@@ -170,6 +170,7 @@ def bind(world: World, mandate: Mandate, evidence: Evidence) -> str:
     evidence.account = account
     h8 = account_hash(account.account_number, mandate.portfolio)
     evidence.h8 = h8
+    _judge_alone(world, mandate, account.account_number)
     key = f"portfolios/{mandate.portfolio}.json"
     ours = {"h8": h8, "mode": mandate.mode}
     if not mandate.dry_run:
@@ -185,6 +186,25 @@ def bind(world: World, mandate: Mandate, evidence: Evidence) -> str:
             hint="give this account its own store.url, or its own portfolio name",
         )
     return h8
+
+
+def _judge_alone(world: World, mandate: Mandate, account_number: str) -> None:
+    """Refuse an account that already serves another portfolio of this store.
+
+    Raises:
+        Misconfigured: naming it.
+    """
+    for key in world.store.list("portfolios/"):
+        name = key.removeprefix("portfolios/").removesuffix(".json")
+        theirs = _bound(world.store.get(key) or b"").get("h8")
+        if name != mandate.portfolio and theirs == account_hash(account_number, name):
+            raise Misconfigured(
+                "account_taken",
+                f"this account already serves the portfolio {name}",
+                seen=f"portfolio {mandate.portfolio}",
+                allowed=f"portfolio {name}",
+                hint="one account serves one portfolio: use that name, or another account",
+            )
 
 
 def _bound(stored: bytes) -> Document:

@@ -50,7 +50,8 @@ def validate(bars: Bars, mandate: Mandate, today: Today, evidence: Evidence) -> 
     Raises:
         Halted: a gate refuses; its name is the code.
     """
-    verdicts = judge_bars(bars, mandate.universe, expected_sessions(mandate, today))
+    expected = expected_sessions(mandate, today)
+    verdicts = judge_bars(bars, mandate.universe, expected, mandate.least_history)
     evidence.verdicts += verdicts
     for verdict in verdicts:
         if not verdict.passed:
