@@ -71,35 +71,28 @@ def import_records(world: World, mandate: Mandate, evidence: Evidence) -> None:
     """
     if mandate.dry_run:
         return
-    for prefix in _unsure(world, mandate, evidence):
-        session = (*prefix.split("/"), "")[2]
-        known = world.trades.query(
-            "SELECT run_id FROM runs WHERE portfolio = ? AND (session = ? OR ? = '')",
-            (mandate.portfolio, session, session),
-        )
-        there = {str(row["run_id"]) for row in known}
+    known = world.trades.query("SELECT run_id, session FROM runs WHERE portfolio = ?", (mandate.portfolio,))
+    there = {str(row["run_id"]) for row in known}
+    newest = max((str(row["session"]) for row in known if row["session"]), default=None)
+    for prefix in _unsure(mandate.portfolio, newest, evidence.session):
         for folder in folders(world.store, prefix):
             run_id = folder.rsplit("/", 1)[1]
             if run_id not in there:
                 world.trades.add(rows(read_record(world.store, folder)))
-                evidence.note(
-                    "warning", "record", "recovered", f"{run_id} was recorded, but not in trades.db"
-                )
+                text = f"{run_id} was recorded, but not in trades.db"
+                evidence.note("warning", "record", "recovered", text)
 
 
-def _unsure(world: World, mandate: Mandate, evidence: Evidence) -> list[str]:
+def _unsure(portfolio: str, newest: str | None, session: date | None) -> list[str]:
     """Give the folders whose records trades.db may lack: a day each, or the whole portfolio's."""
-    whole = f"runs/{mandate.portfolio}/"
-    (row,) = world.trades.query(
-        "SELECT MAX(session) AS newest FROM runs WHERE portfolio = ?", (mandate.portfolio,)
-    ) or [{"newest": None}]
-    if row["newest"] is None or evidence.session is None:
+    whole = f"runs/{portfolio}/"
+    if newest is None or session is None:
         return [whole]
-    newest = date.fromisoformat(str(row["newest"]))
-    days = (evidence.session - newest).days
+    first = date.fromisoformat(newest)
+    days = (session - first).days
     if not 0 <= days <= LONG_PAUSE_DAYS:
         return [whole]
-    return [f"{whole}{newest + timedelta(days=n)}/" for n in range(days + 1)]
+    return [f"{whole}{first + timedelta(days=n)}/" for n in range(days + 1)]
 
 
 def ending(store: Store, mandate: Mandate, session: date, plan: Document) -> Document | None:
