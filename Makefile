@@ -18,12 +18,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check faults processes mutants lock clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
 	@echo "Trimtab: make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-10s %s\n", $$1, $$2 }'
 	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) DEMO=$(DEMO) WORKERS=$(WORKERS)"
 
 demo: $(VENV)/demo.stamp  ## Set up, then rebalance a simulated portfolio on real prices, twice
@@ -43,6 +43,15 @@ check: $(VENV)/dev.stamp  ## Set up, then check style, types and rooms, without 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: $(VENV)/dev.stamp  ## Play 100,000 schedules of faults and every single one (an hour and a half, resumable)
+	$(BIN)/python tests/faults/campaign.py run --workers $(WORKERS)
+
+processes: $(VENV)/dev.stamp  ## Kill, halt and break real runs at every request (an hour)
+	$(BIN)/python tests/process/campaign.py
+
+mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
+	$(BIN)/python tests/mutation/mutate.py
 
 lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGRADE=--upgrade for newer ones)
 	$(COMPILE) --all-extras pyproject.toml requirements/build.in --output-file requirements/dev.txt

@@ -30,10 +30,11 @@ from trimtab.core.limits import Execution, Risk
 from trimtab.core.mandate import Mandate
 from trimtab.core.nyse import sessions
 from trimtab.core.portfolio import TERMINAL
-from trimtab.core.record import account_hash
+from trimtab.core.record import account_hash, canonical
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
 from trimtab.stations.arrive import Arrival
+from trimtab.stations.halting import Word, event_of, resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -316,6 +317,14 @@ class Lab:
     def halted(self) -> bytes | None:
         """Give what is in the portfolio's own flag."""
         return self.store.get(f"halts/{self.mandate.portfolio}")
+
+    def resume(self) -> None:
+        """Say as a person does that the portfolio may trade again, flag or no flag."""
+        name = f"20990101T000000Z-{next(self.ids):08x}"
+        word = Word(name, "owner", self.exchange.now(), "", self.mandate.portfolio, everyone=False)
+        if not resume(self.store, word):
+            event = event_of(word, "resume") | {"portfolio": word.portfolio, "flag": word.key}
+            self.store.put_if_absent(f"events/{name}.json", canonical(event))
 
     def at(self, hour: int, minute: int) -> None:
         """Set the clock to an hour (UTC) of today."""

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 CONTRACT = {
     "runs": "run_id, portfolio, session, mode, dry_run, outcome, stage, reason, started_at, finished_at, "
-    "equity, cash, plan_digest, inputs_digest, config_digest, version",
+    "equity, cash, plan_digest, inputs_digest, config_digest, version, code, code_digest, resumed",
     "targets": "run_id, symbol, weight",
     "positions": "run_id, phase, symbol, qty, price, market_value",
     "orders": "client_order_id, run_id, portfolio, session, symbol, side, type, qty, limit_price, status, "
     "filled_qty, filled_avg_price, submitted_at, finished_at, reason",
     "fills": "fill_id, client_order_id, symbol, side, qty, price, at",
     "verdicts": "run_id, rule, subject, passed, seen, allowed, detail",
-    "equity": "portfolio, session, at, equity, cash",
+    "equity": "portfolio, session, at, equity, cash, run_id, account_equity",
     "events": "id, at, run_id, level, stage, code, message",
+    "flows": "id, portfolio, run_id, date, kind, symbol, qty, amount",
 }
 """The public tables and their columns: programs of others read them by these names."""
 
@@ -67,6 +68,7 @@ RECORD: dict[str, list[dict[str, object]]] = {
         {"portfolio": "main", "session": "2020-03-16", "at": "2020-03-16T14:00:00Z", "equity": "1000.00"}
     ],
     "events": [{"id": "e1", "code": "halt"}],
+    "flows": [{"id": "a1", "portfolio": "main", "run_id": "r1", "date": "2020-03-13", "amount": "500.00"}],
 }
 
 KILLED_IN_MID_TRANSACTION = """
@@ -155,6 +157,33 @@ def test_an_order_keeps_the_run_that_recorded_it_first(trades: SqliteTrades) -> 
     trades.add({"orders": [ended]})
     (order,) = trades.query("SELECT run_id, status, filled_qty FROM orders")
     assert order == {"run_id": "r1", "status": "filled", "filled_qty": "1.50"}
+
+
+def test_a_flow_keeps_the_run_that_saw_it_first(trades: SqliteTrades) -> None:
+    """Two runs at once may both see it as new; it is counted once, where it was first."""
+    for run_id in ("r1", "r2"):
+        trades.add({"flows": [{"id": "a1", "portfolio": "main", "run_id": run_id, "amount": "500.00"}]})
+    assert trades.query("SELECT run_id, amount FROM flows") == [{"run_id": "r1", "amount": "500.00"}]
+
+
+def test_the_first_versions_file_is_brought_up_to_date(trades: SqliteTrades) -> None:
+    """A reader and a writer both migrate it; every row of it stays, and what is new is null."""
+    trades.path.parent.mkdir()
+    with closing(sqlite3.connect(trades.path)) as database:
+        database.executescript(MIGRATIONS[0])
+        database.execute("INSERT INTO runs (run_id, outcome) VALUES ('r0', 'traded')")
+        database.execute("INSERT INTO equity VALUES ('main', '2020-03-13', 'then', '900', '1')")
+        database.execute("PRAGMA user_version = 1")
+        database.commit()
+    assert trades.query("SELECT run_id, outcome, code, resumed FROM latest_run") == []
+    assert trades.query("SELECT run_id, outcome, code, resumed FROM runs") == [
+        {"run_id": "r0", "outcome": "traded", "code": None, "resumed": None}
+    ]
+    assert trades.query("SELECT equity, run_id, account_equity FROM equity") == [
+        {"equity": "900", "run_id": None, "account_equity": None}
+    ]
+    trades.add(RECORD)
+    assert trades.query("PRAGMA user_version") == [{"user_version": len(MIGRATIONS)}]
 
 
 def test_an_ended_order_is_never_made_open_again(trades: SqliteTrades) -> None:

@@ -62,6 +62,7 @@ def test_all_is_a_flag_of_its_own(desk: Desk) -> None:
         "portfolio": "main",
         "flag": "HALT",
         "lifted": True,
+        "approved": None,
         "still_halted_by": None,
     }
 
@@ -157,6 +158,28 @@ def test_events_are_in_trades_db(desk: Desk) -> None:
     assert str(rows[0]["message"]).endswith("halt main: why not")
     lines = (desk.folder / STORE / "app.log").read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["halt", "resume"]
+
+
+def test_resume_approves_what_the_newest_run_waits_for(desk: Desk) -> None:
+    """No flag is set, and still it is resume that a changed configuration waits for: that one, and once."""
+    desk.write(risk={"require_approval": "always"})
+    assert desk("run").status == 0
+    desk.write(risk={"require_approval": "always"}, execution={"band": 0.01})
+    refused = desk("run", "--next", "--json")
+    assert refused.status == 3
+    assert refused.document["error"]["code"] == "require_approval"
+    assert "trimtab resume" in refused.document["error"]["hint"]
+    assert desk("plan").status == 3
+    (waits,) = [r for r in desk.records(STORE) if r["code"] == "require_approval"]
+    assert waits["planned"]
+    done = desk("resume", "--json")
+    assert (done.status, done.document["lifted"], done.document["approved"]) == (0, False, waits["run_id"])
+    assert f"config {waits['config_digest'][:12]}" in done.err
+    assert [event["code"] for event in events(desk)] == ["resume"]
+    assert desk("run").status == 0
+    again = desk("resume", "--json").document
+    assert (again["lifted"], again["approved"]) == (False, None)
+    assert len(events(desk)) == 1
 
 
 def test_virtual_waiting_is_not_real(exchange: Exchange) -> None:

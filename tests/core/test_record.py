@@ -170,8 +170,14 @@ RECORD: Document = {
     "plan_digest": "p",
     "inputs_digest": "i",
     "config_digest": "c",
+    "code": "traded",
     "code_digest": "d",
     "code_version": "0.1.0",
+    "resumed": "20260101T000000Z-00000000",
+    "account_equity": "1200.00",
+    "flows": [
+        {"id": "a1", "date": "2026-01-29", "kind": "CSD", "symbol": "", "qty": "0", "amount": "500.00"}
+    ],
     "host": "h",
     "universe": ["SPY"],
     "weights": {"SPY": "0.6", "TLT": "0.0"},
@@ -234,6 +240,27 @@ def test_rows_fill_every_column_of_the_contract(tmp_path: Path) -> None:
     for table, some in rows(RECORD).items():
         columns = {str(c["name"]) for c in trades.query("SELECT name FROM pragma_table_info(?)", (table,))}
         assert set(some[0]) == columns, table
+
+
+def test_a_dry_run_takes_no_flow_as_seen(tmp_path: Path) -> None:
+    """It may have looked at another account: neither its flows nor that equity are part of the history."""
+    trades = SqliteTrades(tmp_path / "trades.db")
+    trades.add(rows(RECORD | {"dry_run": True}))
+    assert trades.query("SELECT * FROM flows") == []
+    assert trades.query("SELECT equity, account_equity FROM equity") == [
+        {"equity": "1000.00", "account_equity": None}
+    ]
+
+
+def test_a_record_of_before_the_flows_is_readable(tmp_path: Path) -> None:
+    """What older versions did not write is null, or no row."""
+    added = {"code", "code_digest", "resumed", "account_equity", "flows"}
+    trades = SqliteTrades(tmp_path / "trades.db")
+    trades.add(rows({key: value for key, value in RECORD.items() if key not in added}))
+    assert trades.query("SELECT code, code_digest, resumed FROM runs") == [
+        {"code": None, "code_digest": None, "resumed": None}
+    ]
+    assert trades.query("SELECT * FROM flows") == []
 
 
 def test_a_run_that_saw_nothing_has_rows(tmp_path: Path) -> None:

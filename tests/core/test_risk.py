@@ -13,7 +13,7 @@ from trimtab.core.limits import Execution, Risk
 from trimtab.core.plan import Plan, Sized, Why, guards, size
 from trimtab.core.portfolio import Asset
 from trimtab.core.quotes import Touch
-from trimtab.core.risk import RULES, Approved, Conditions, adopt, judge, requests_allowed, review
+from trimtab.core.risk import RULES, Approval, Approved, Conditions, adopt, judge, requests_allowed, review
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
 
@@ -65,6 +65,17 @@ def priced_at(price: float) -> Case:
     return sent(book, {}), listed(book.symbols), WIDE
 
 
+def fallen(**facts: float) -> Case:
+    """Give a plan of an account of which history says this."""
+    return case({"A": 1.0}, replace(listed(BOOK.symbols), **facts))  # type: ignore[arg-type]  # two floats of Conditions
+
+
+def agreed(*digests: tuple[str, str], live: bool = True, asked: str = "live") -> Case:
+    """Give a plan under config c… and code d…, where these were agreed to."""
+    approval = Approval(live, "c" * 64, "d" * 64, digests)
+    return case({"A": 1.0}, replace(listed(BOOK.symbols), approval=approval), require_approval=asked)
+
+
 ADV = sent(replace(BOOK, volume=np.array([10_000.0, 1e9])), {"A": 100.0, "B": 100.0})
 ADV_OVER = sent(replace(BOOK, volume=np.array([10_000.0, 1e9])), {"A": 100.000001, "B": 100.0})
 ADV_RISK = WIDE.model_copy(update={"max_adv_share": 0.01})
@@ -108,6 +119,9 @@ BOUNDARY: dict[str, tuple[Case, Case]] = {
         case({"A": 1.0}, listed(BOOK.symbols, runs=3)),  # the fourth refuses
     ),
     "price_collar": (collared(0.0), collared(1.0)),
+    "max_drawdown": (fallen(drawdown=0.5), fallen(drawdown=0.5 + 1e-9)),
+    "max_equity_move": (fallen(equity_move=0.15), fallen(equity_move=0.15 + 1e-9)),
+    "require_approval": (agreed(("c" * 64, "d" * 64)), agreed(("c" * 64, "e" * 64))),
 }
 """Of each rule, a plan at its limit, and one just beyond it."""
 DEFAULT_POSITION = {"max_position": {"max_position": None}}
@@ -238,6 +252,54 @@ def test_the_cap_of_a_large_book_is_kept_to_the_cent() -> None:
 def test_requests_follow_the_number_of_symbols() -> None:
     assert requests_allowed(Risk(), 10) == 80
     assert requests_allowed(Risk(max_requests=7), 10) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "live", "digests", "passes"),
+    [
+        ("live", True, (), True),
+        ("live", True, (("x", "x"), ("c" * 64, "d" * 64)), True),
+        ("live", True, (("c" * 64, "x"), ("x", "d" * 64)), False),
+        ("live", False, (("x", "x"),), True),
+        ("always", False, (("x", "x"),), False),
+        ("never", True, (("x", "x"),), True),
+    ],
+    ids=["first", "approved", "each-in-another", "paper", "always", "never"],
+)
+def test_who_needs_an_approval(
+    asked: str,
+    live: bool,  # noqa: FBT001 - a parameter of the example
+    digests: tuple[tuple[str, str], ...],
+    passes: bool,  # noqa: FBT001 - as above
+) -> None:
+    """Config and code must have been agreed to together; the first plan, and modes not asked for, pass."""
+    seen = verdict("require_approval", agreed(*digests, live=live, asked=asked))
+    assert seen.passed is passes
+    assert "c" * 12 in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("digests", "what"),
+    [(("c" * 64, "x"), "code"), (("x", "d" * 64), "config"), (("x", "x"), "config and code")],
+)
+def test_what_changed_is_named(digests: tuple[str, str], what: str) -> None:
+    """Which of the two, and both digests by their first 12 digits."""
+    seen = verdict("require_approval", agreed(digests))
+    assert seen.detail == f"{what} changed"
+    assert seen.allowed == f"config {digests[0][:12]}, code {digests[1][:12]}"
+
+
+def test_what_history_refuses_it_refuses_of_an_empty_plan_too() -> None:
+    """A plan without orders is stored as agreed to: it must have been."""
+    for name in ("max_drawdown", "max_equity_move", "require_approval"):
+        _, conditions, risk = BOUNDARY[name][1]
+        assert not verdict(name, (sent(BOOK, {}), conditions, risk)).passed
+
+
+def test_without_an_equity_to_measure_by_the_move_is_not_judged() -> None:
+    seen = verdict("max_equity_move", case({"A": 1.0}, max_equity_move=1e-9))
+    assert (seen.passed, seen.seen) == (True, "unknown")
+    assert seen.detail.startswith("not judged")
 
 
 # What is no number never passes

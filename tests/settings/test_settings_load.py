@@ -153,7 +153,8 @@ WRONG = [
     ({**BASE, "risk": {"max_order_size": True}}, "invalid_value", "risk.max_order_size"),
     ({**BASE, "risk": {"max_order_usd": 10**400}}, "invalid_value", "risk.max_order_usd"),
     ({**BASE, "risk": {"max_turnover": 2.5}}, "invalid_value", "risk.max_turnover"),
-    ({**BASE, "risk": {"max_drawdown": 0.3}}, "invalid_value", "risk.max_drawdown"),
+    ({**BASE, "risk": {"max_drawdown": 1.5}}, "invalid_value", "risk.max_drawdown"),
+    ({**BASE, "risk": {"require_approval": "sometimes"}}, "invalid_value", "risk.require_approval"),
     ({**BASE, "risk": {"max_orders": 1.5}}, "invalid_value", "risk.max_orders"),
     ({**BASE, "risk": 5}, "invalid_value", "risk"),
     ({**BASE, "universe": None}, "invalid_value", "universe"),
@@ -315,15 +316,13 @@ def test_the_schema_key_is_ignored(config: Path) -> None:
     assert load(config, {}, NOTHING) == plain
 
 
-def test_live_needs_its_flag_and_is_not_open_yet(config: Path) -> None:
+def test_live_needs_its_flag(config: Path) -> None:
     """No configuration alone trades real money."""
     live = {**BASE, "mode": "live"}
     for flag in ({}, {"TRIMTAB_LIVE": "1"}, {"TRIMTAB_LIVE": "YES"}):
         assert refused(config, live, flag).code == "live_flag"
-    error = refused(config, live, {"TRIMTAB_LIVE": "yes"})
-    assert error.code == "live_not_open"
-    for control in ("max_drawdown", "max_equity_move", "require_approval"):
-        assert control in error.message
+    config.write_text(json.dumps(live))
+    assert load(config, {}, {"TRIMTAB_LIVE": "yes"}).mode == "live"
 
 
 def test_the_digest_is_of_what_decides_the_trades(config: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Asset,
         BrokerOrder,
         Fill,
+        Flow,
         OrderRequest,
         Position,
         Quote,
@@ -156,6 +157,12 @@ class Broker(Protocol):
 
     def fills(self, session: date) -> tuple[Fill, ...]:
         """Give every execution of the account on a New York date, all pages, oldest first."""
+
+    def flows(self, after: date) -> tuple[Flow, ...]:
+        """Give every deposit and withdrawal, of cash or shares, made after a New York date, oldest first.
+
+        Dividends, interest, fees and trades are none.
+        """
 
 
 class Store(Protocol):

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trimtab.errors import Halted, Interrupted
-from trimtab.execute import Chain, Floor, execute, reconcile
+from trimtab.execute import Chain, execute, reconcile
 from trimtab.ports import Unauthorized, Unreachable
-from trimtab.stations import account, arrive, past, prices, unfinished, writeahead
+from trimtab.stations import account, arrive, history, late, past, prices, unfinished, writeahead
 from trimtab.stations.arrive import Ended
 from trimtab.stations.evidence import Evidence, orders
 from trimtab.stations.record import record, take_in
@@ -42,15 +42,18 @@ def rebalance(world: World, mandate: Mandate, arrival: Arrival) -> Document:
     with stopping(evidence):
         _line(world, mandate, arrival, evidence)
     evidence.finish(world.clock.monotonic())
+    history.latch_if_due(world, mandate, evidence)
     return evidence.document() if arrival.only_plan else record(world, evidence)
 
 
 def _line(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence) -> None:
     """Pass the stations in order; what stops the run is raised."""
     evidence.stage = "fetch"
+    evidence.resumed = history.last_resume(world.store, mandate.portfolio)
     now = arrive.read_clock(world, mandate, evidence)
     h8 = arrive.bind(world, mandate, evidence)
     past.import_records(world, mandate, evidence)
+    late.complete(world, mandate, evidence)
     today = arrive.arrive(world, mandate, arrival, evidence, now)
     stored = writeahead.stored_plan(world.store, mandate, today.session, h8)
     if stored is not None and not arrival.only_plan:
@@ -69,8 +72,11 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     evidence.stage = "positions"
     account.clear_orders(world, mandate, today, str(evidence.h8))
     unfinished.close_earlier(world, mandate, today, str(evidence.h8))
+    late.find_earlier(world, mandate, evidence)
+    flows = history.read_flows(world, mandate, today)
     portfolio = account.positions(world, mandate, bars, evidence)
     equity = evidence.equity = account.equity_of(portfolio, bars)
+    seen = history.take(world, mandate, flows, portfolio, bars, evidence)
     account.warn_of_foreign(portfolio, mandate, world, evidence)
     evidence.stage = "strategy"
     active = prices.decide(bars, equity, mandate, decision, today, evidence)
@@ -79,6 +85,7 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     book = account.book_of(portfolio, evidence.weights, bars, equity, mandate, active, sent)
     plan, conditions = account.draft(world, mandate, book, portfolio, today, evidence)
     evidence.stage = "risk"
+    conditions = history.judged(world, mandate, conditions, seen, today, evidence)
     approved = account.risk(plan, conditions, mandate, portfolio.account.cash, evidence)
     if mandate.dry_run or arrival.only_plan:
         raise Ended("dry_run", "dry_run", f"dry_run: {orders(len(approved.orders))} would be sent")
@@ -86,7 +93,10 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     document = writeahead.plan_document(plan, approved, mandate, evidence, world.new_id())
     stored, ours = writeahead.store_plan(world, mandate, today.session, document)
     evidence.take_plan(stored)
-    _trade(world, mandate, today, stored, evidence, adopted=not ours)
+    if ours:
+        _trade(world, mandate, today, stored, evidence, adopted=False)
+    else:
+        _resume(world, mandate, arrival, today, stored, evidence)
 
 
 def _resume(
@@ -95,6 +105,8 @@ def _resume(
     """Finish a plan that an earlier run stored, or find it done."""
     if (ended := past.ending(world.store, mandate, today.session, stored)) is not None:
         evidence.decision = ended["decision"]
+        with suppress(Unreachable):  # what a run beside the finished one did is taken in by a later one, too
+            late.find(world, mandate, evidence, today.session)
         raise Ended("in_band", "done", "done: this session's plan is complete; nothing to send")
     evidence.stage = "execute"
     writeahead.judge_digests(stored, mandate, finish=arrival.finish)
@@ -110,7 +122,7 @@ def _trade(
 ) -> None:
     """Trade the stored plan, and take in what became of it."""
     approved = writeahead.approved_of(stored)
-    floor = Floor(world, mandate, today.trading_window(), str(evidence.h8), adopted, evidence.sent)
+    floor = writeahead.floor_of(world, mandate, today.trading_window(), stored, evidence, adopted=adopted)
     chains = tuple(Chain(order) for order in approved.orders)
     try:
         execute(approved, floor, chains)

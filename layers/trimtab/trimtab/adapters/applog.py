@@ -38,8 +38,9 @@ class AppLog:
             self._handler.handle(record)
 
     def close(self) -> None:
-        """Close the file."""
-        self._handler.close()
+        """Close the file; what a full disk did not take is let go, or the run's exit status would be lost."""
+        with suppress(OSError):
+            self._handler.close()
 
 
 class _Quiet(RotatingFileHandler):

@@ -93,6 +93,22 @@ CREATE VIEW order_fills AS
     SUM(CAST(fills.qty AS REAL) * CAST(fills.price AS REAL)) AS fills_value_usd
   FROM orders LEFT JOIN fills USING (client_order_id) GROUP BY client_order_id;
 """,
+    """
+-- Why the run ended so, what code it ran, and the last resume that it knew of.
+ALTER TABLE runs ADD COLUMN code TEXT;
+ALTER TABLE runs ADD COLUMN code_digest TEXT;
+ALTER TABLE runs ADD COLUMN resumed TEXT;
+
+-- The run that read it, and the whole account's equity, foreign holdings too, as the broker gave it.
+ALTER TABLE equity ADD COLUMN run_id TEXT;
+ALTER TABLE equity ADD COLUMN account_equity TEXT;
+
+-- Deposits and withdrawals: New York date, shares, USD (shares at their price when they were first seen);
+-- run_id is the run that saw it first.
+CREATE TABLE flows (
+  id TEXT NOT NULL PRIMARY KEY, portfolio TEXT, run_id TEXT, date TEXT, kind TEXT, symbol TEXT, qty TEXT,
+  amount TEXT);
+""",
 )
 """The SQL script that leads from each schema version to the next; the version is `PRAGMA user_version`."""
 
@@ -119,8 +135,8 @@ class SqliteTrades:
     def add(self, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
         """Write a record's rows, by table name, in one transaction; a row that is there already is replaced.
 
-        A column that a row leaves out is null. An order keeps the run that recorded it first, and one that
-        has ended is not replaced by an earlier view of it.
+        A column that a row leaves out is null. An order, and a flow, keeps the run that recorded it first;
+        an order that has ended is not replaced by an earlier view of it.
 
         Raises:
             ValueError: a table or a column is unknown, or a time has no zone.
@@ -261,7 +277,7 @@ def _upsert(database: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], 
         raise ValueError(f"trades.db has no table {table!r}")
     columns = tuple(str(row["name"]) for row in described)
     key = ", ".join(row["name"] for row in described if row["pk"])
-    kept = {"run_id"} if table == "orders" else set()
+    kept = {"run_id"} if table in {"orders", "flows"} else set()
     changed = ", ".join(
         f"{row['name']} = excluded.{row['name']}"
         for row in described

@@ -14,13 +14,14 @@ from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
+from trimtab.core.record import canonical
 from trimtab.desk import Desk
 from trimtab.errors import Halted
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.settings import Strategy
 from trimtab.show.page import advice
 from trimtab.show.status import flag_document
-from trimtab.stations import halting
+from trimtab.stations import halting, history
 from trimtab.stations.evidence import stamp
 from trimtab.switch import kill_switch
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from trimtab.cli.terminal import Terminal
+    from trimtab.core.record import Document
     from trimtab.settings import Settings
 
 __all__ = ["halt", "resume"]
@@ -164,7 +166,7 @@ def _complaint(cleared: halting.Cleared | Exception) -> Halted | None:
 
 
 def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Lift the halt flag.
+    """Lift the halt flag, and approve the configuration and code that the newest run waits for.
 
     Raises:
         Misconfigured: the configuration is not usable.
@@ -173,17 +175,38 @@ def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments)
     store = DirectoryStore(settings.store_path)
     word = _word(arguments, settings, "")
+    waits = _waiting(settings, store)
     lifted = halting.resume(store, word)
-    if lifted:
+    if waits is not None and not lifted:
+        more = {"portfolio": word.portfolio, "flag": word.key, "who": word.who, "why": "", "fresh": False}
+        store.put_if_absent(f"events/{word.id}.json", canonical(halting.event_of(word, "resume") | more))
+    if lifted or waits is not None:
         _keep(settings, word, "resume")
     still = flag_document(kill_switch(store, settings.portfolio))
     scope = "every portfolio of the store" if word.everyone else settings.portfolio
     terminal.say(f"resumed: {scope}" if lifted else f"there was no flag {word.key}; nothing to lift")
+    if waits is not None:
+        digests = f"config {str(waits['config_digest'])[:12]}, code {str(waits['code_digest'])[:12]}"
+        terminal.say(f"approved: {digests}, as run {waits['run_id']} planned with them")
     if still is not None:
         everyone = " --all" if still["flag"] != word.key and not word.everyone else ""
         verb = f"trimtab resume{everyone}{options_of(arguments)}"
         terminal.say(f"{settings.portfolio} stays halted by {still['flag']}: {still['why']}; {verb} lifts it")
     terminal.document(
-        {"portfolio": settings.portfolio, "flag": word.key, "lifted": lifted, "still_halted_by": still}
+        {
+            "portfolio": settings.portfolio,
+            "flag": word.key,
+            "lifted": lifted,
+            "approved": None if waits is None else waits["run_id"],
+            "still_halted_by": still,
+        }
     )
     return 0
+
+
+def _waiting(settings: Settings, store: DirectoryStore) -> Document | None:
+    """Give the run that waits for approval; none where trades.db can't be read: the flag comes first."""
+    with suppress(OSError, Halted):
+        resumed = history.last_resume(store, settings.portfolio)
+        return history.waiting(SqliteTrades(settings.store_path / "trades.db"), settings.portfolio, resumed)
+    return None

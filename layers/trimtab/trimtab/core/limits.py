@@ -6,7 +6,7 @@ an explicit null, NaN, zero, negative or infinite limit is no limit and is refus
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -76,15 +76,15 @@ class Risk(_Limits):
     max_runs_with_orders: Count = 3
     """Most runs that send orders, a session."""
     max_drawdown: Fraction = 0.50
-    """Largest fall of equity from its recorded peak."""
+    """Largest fall of the account from its recorded peak, flows taken out; beyond it it is latched."""
     max_equity_move: Fraction = 0.15
-    """Largest move of equity since the session before, flows taken out."""
+    """Largest move of the account since the session before, flows taken out."""
     window: tuple[Count, Count] = (5, 10)
     """Trading begins this many minutes after the open and ends this many before the close."""
     max_adv_share: Fraction = 0.01
     """Largest order as a fraction of the 20-day average volume."""
     require_approval: Literal["live", "always", "never"] = "live"
-    """Where a changed configuration or code needs a person's approval before it trades."""
+    """Where a changed configuration or code waits for `trimtab resume`: `live` mode, `always`, `never`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -93,15 +93,6 @@ class Risk(_Limits):
         if isinstance(data, dict) and isinstance(data.get("window"), list):
             return {**data, "window": tuple(data["window"])}
         return data
-
-    @model_validator(mode="after")
-    def _built(self) -> Self:
-        """Refuse a limit that nothing enforces yet, when it is set away from its default."""
-        for key in ("max_drawdown", "max_equity_move", "require_approval"):
-            default = type(self).model_fields[key].default
-            if getattr(self, key) != default:
-                raise ValueError(f"{key}: its rule is not enforced yet; only its default {default} is valid")
-        return self
 
     def order_size(self, symbol: str) -> float:
         """Give the largest order of `symbol`, fraction of equity."""

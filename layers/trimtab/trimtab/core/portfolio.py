@@ -99,6 +99,22 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """Money or shares that came in from outside, or (negative) went out, on a New York date.
+
+    `kind` is the broker's word for it; `qty` is in shares of `symbol`, `amount` in USD, 0 where the broker
+    says none.
+    """
+
+    id: str
+    kind: str
+    on: date
+    symbol: str = ""
+    qty: Decimal = Decimal(0)
+    amount: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionHours:
     """One trading session: its New York date, and when it opens and closes (UTC)."""
 

@@ -97,6 +97,7 @@ def rows(record: Document) -> Rows:
     run_id, portfolio, session = record["run_id"], record["portfolio"], record["session"]
     run = {name: record[name] for name in _RUN_COLUMNS}
     run |= {"dry_run": int(record["dry_run"]), "version": record["code_version"]}
+    run |= {name: record.get(name) for name in ("code", "code_digest", "resumed")}
     of_run = {"run_id": run_id}
     weights = record["weights"].items()
     equity = [
@@ -106,8 +107,11 @@ def rows(record: Document) -> Rows:
             "at": record["finished_at"],
             "equity": record["equity"],
             "cash": record["cash"],
+            "run_id": run_id,
+            "account_equity": None if record["dry_run"] else record.get("account_equity"),
         }
     ]
+    flows = [] if record["dry_run"] else record.get("flows", [])  # a dry run takes nothing as seen
     return {
         "runs": [run],
         "targets": [of_run | {"symbol": symbol, "weight": weight} for symbol, weight in weights],
@@ -118,7 +122,7 @@ def rows(record: Document) -> Rows:
         ],
         "orders": [
             {name: order[name] for name in _ORDER_COLUMNS}
-            | {"run_id": run_id, "portfolio": portfolio, "session": session}
+            | {"run_id": run_id, "portfolio": portfolio, "session": order.get("session", session)}
             for order in record["orders"]
         ],
         "fills": record["fills"],
@@ -128,4 +132,5 @@ def rows(record: Document) -> Rows:
         ],
         "equity": equity if record["equity"] is not None else [],
         "events": [of_run | event for event in record["events"]],
+        "flows": [of_run | {"portfolio": portfolio} | flow for flow in flows],
     }

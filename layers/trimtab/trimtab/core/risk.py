@@ -36,12 +36,42 @@ GUARDED_PART = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """What decides the trades, by digest, now and where a person has agreed to it.
+
+    `agreed` holds the digests of the portfolio's last plan, and those a person has approved since; it is
+    empty before the first plan. `live` says whether real money is traded.
+    """
+
+    live: bool
+    config: str
+    code: str
+    agreed: tuple[tuple[str, str], ...] = ()
+
+    def changed(self) -> str:
+        """Name what nobody has agreed to: config, code, both, or nothing."""
+        if not self.agreed or (self.config, self.code) in self.agreed:
+            return ""
+        config, code = self.agreed[0]
+        return " and ".join(
+            name for name, new in (("config", self.config != config), ("code", self.code != code)) if new
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
-    """What the rules need to know besides the plan: this session's past, and what the broker lists."""
+    """What the rules need to know besides the plan: what the broker lists, and what was before.
+
+    `drawdown` and `equity_move` are fractions with flows taken out, the latter None where there is nothing to
+    measure by.
+    """
 
     assets: Mapping[str, Asset]
     order_ids: int = 0
     runs_with_orders: int = 0
+    drawdown: float = 0.0
+    equity_move: float | None = None
+    approval: Approval | None = None
 
 
 Rule = Callable[[Plan, Conditions, "Risk"], Verdict]
@@ -116,8 +146,18 @@ def refuse(verdicts: Sequence[Verdict]) -> None:
                 f"{verdict.rule} refuses {verdict.subject}: {verdict.detail}",
                 seen=verdict.seen,
                 allowed=verdict.allowed,
-                hint=f"nothing was sent; the documentation of the risk rules explains {verdict.rule}",
+                hint=_HINTS.get(
+                    verdict.rule,
+                    f"nothing was sent; the documentation of the risk rules explains {verdict.rule}",
+                ),
             )
+
+
+_HINTS = {
+    "max_drawdown": "nothing was sold; trimtab resume lets it trade again, and the peak begins anew",
+    "max_equity_move": "look at what moved the account; the next session measures anew",
+    "require_approval": "look at what this run planned; trimtab resume approves it from the next run on",
+}
 
 
 def _value(plan: Plan) -> NDArray[np.float64]:
@@ -293,6 +333,41 @@ def tradable(plan: Plan, conditions: Conditions, _: Risk) -> Verdict:
     return Verdict("tradable", "portfolio", True, "all", "active, tradable", "what the broker lists")
 
 
+def max_drawdown(_: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+    """No order once the account fell too far from its peak."""
+    detail = "fall of the account from its peak since the last resume, flows taken out"
+    return _total("max_drawdown", conditions.drawdown, risk.max_drawdown, detail)
+
+
+def max_equity_move(_: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+    """No order on a day when the account moved further than its owner thinks possible."""
+    seen, allowed = conditions.equity_move, risk.max_equity_move
+    if seen is None:
+        detail = "not judged: no equity of the session before"
+        return Verdict("max_equity_move", "portfolio", True, "unknown", f"{allowed:.10g}", detail)
+    detail = "move of the account since the session before, flows taken out"
+    return _total("max_equity_move", seen, allowed, detail)
+
+
+def require_approval(_: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+    """No order under a configuration or code that nobody has agreed to."""
+    approval, rule = conditions.approval, "require_approval"
+    if approval is None:
+        return Verdict(rule, "portfolio", True, "unknown", "any", "not judged")
+    seen = _digests(approval.config, approval.code)
+    asked = risk.require_approval == "always" or (risk.require_approval == "live" and approval.live)
+    if not asked or not approval.agreed:
+        why = "the first plan" if asked else f"not asked for: {risk.require_approval}"
+        return Verdict(rule, "portfolio", True, seen, "any", why)
+    changed = approval.changed()
+    detail = f"{changed} changed" if changed else "as agreed"
+    return Verdict(rule, "portfolio", not changed, seen, _digests(*approval.agreed[0]), detail)
+
+
+def _digests(config: str, code: str) -> str:
+    return f"config {config[:12]}, code {code[:12]}"
+
+
 RULES: tuple[Rule, ...] = (
     numbers,
     quotes,
@@ -309,5 +384,8 @@ RULES: tuple[Rule, ...] = (
     max_requests,
     max_runs_with_orders,
     price_collar,
+    max_drawdown,
+    max_equity_move,
+    require_approval,
 )
 """Every rule that a plan passes before it is stored, in the order in which they are judged."""

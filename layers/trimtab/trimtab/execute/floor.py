@@ -8,13 +8,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from trimtab.core.lots import LOT
 from trimtab.core.risk import SLOTS, orders_allowed, requests_allowed
 from trimtab.errors import Halted, Interrupted
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.switch import latch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from trimtab.core.mandate import Mandate
     from trimtab.core.plan import Order
@@ -35,7 +36,8 @@ ORDERS_A_MINUTE = 90
 class Chain:
     """One order of the plan and its slots: what the broker shows under its ids.
 
-    `ended` says why nothing more is sent; `attempts` counts the requests for the slot that is still empty.
+    `ended` says why nothing more is sent; `attempts` counts the requests for the slot that is still empty,
+    `cancels` those for the end of the last one.
     """
 
     order: Order
@@ -43,6 +45,7 @@ class Chain:
     ended: str = ""
     cancelling: bool = False
     attempts: int = 0
+    cancels: int = 0
 
     @property
     def filled(self) -> Decimal:
@@ -55,6 +58,11 @@ class Chain:
         return self.order.qty - self.filled
 
     @property
+    def wants(self) -> bool:
+        """Whether the next slot may be used, by this run or another."""
+        return not self.in_flight and self.residual >= LOT
+
+    @property
     def value(self) -> Decimal:
         """USD that the fills moved."""
         paid = (slot.filled_qty * slot.filled_avg_price for slot in self.slots if slot.filled_avg_price)
@@ -65,21 +73,15 @@ class Chain:
         """Whether the last slot may still fill."""
         return bool(self.slots) and not self.slots[-1].terminal
 
-    @property
-    def open_cost(self) -> Decimal:
-        """USD that the slot in flight may still take, at its limit or the last close."""
-        if not self.in_flight:
-            return Decimal(0)
-        slot = self.slots[-1]
-        price = slot.limit_price or Decimal(str(self.order.price))
-        return ((slot.qty or Decimal(0)) - slot.filled_qty) * price
-
 
 @dataclass(slots=True)
 class Floor:
     """Where a plan is traded: the outside, the session's window, and this run's counts.
 
-    `adopted` says that another run stored the plan, so that its slots are looked up first.
+    `adopted` says that another run stored the plan, so that its slots are looked up first. `base` are the
+    shares held before it, of all its symbols, and `prices` the last closes that sized it, USD a share. Once
+    its session is `over` nothing is sent, and orders under its ids that are not the plan's are `strange`:
+    they are left out instead of stopping every later session, too.
     """
 
     world: World
@@ -88,6 +90,10 @@ class Floor:
     h8: str
     adopted: bool
     sent: list[str] = field(default_factory=list)
+    base: Mapping[str, Decimal] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
+    over: bool = False
+    strange: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     requests: int = 0
     times: deque[float] = field(default_factory=lambda: deque(maxlen=ORDERS_A_MINUTE))
@@ -151,35 +157,51 @@ class Floor:
         return self.stop(code, message, seen=seen, hint="look at the account, then trimtab resume")
 
 
+def _is_of(order: BrokerOrder, chain: Chain) -> bool:
+    """Say whether an order under a chain's id is what the plan would send."""
+    same = (order.symbol, order.side) == (chain.order.symbol, chain.order.side)
+    return same and order.status != "replaced"
+
+
 def adopt(floor: Floor, chain: Chain, n: int, order: BrokerOrder) -> None:
-    """Put an order into its slot; a view that lags never overrules an end that was seen."""
-    if order.symbol != chain.order.symbol or order.side != chain.order.side or order.status == "replaced":
+    """Put an order into its slot; a view that lags never overrules an end, or fills, that were seen.
+
+    Raises:
+        Halted | Interrupted: and latches: it is not the plan's.
+    """
+    if not _is_of(order, chain):
         seen = f"{order.client_order_id}: {order.side} {order.symbol}, {order.status}"
         raise floor.latch("order_mismatch", "an order under our id is not the plan's", seen=seen)
     if n == len(chain.slots):
         chain.slots.append(order)
-        chain.attempts = 0
+        chain.attempts = chain.cancels = 0
+        chain.cancelling = False
         floor.ids.add(order.client_order_id)
-    elif not chain.slots[n].terminal:
+    elif not chain.slots[n].terminal and order.filled_qty >= chain.slots[n].filled_qty:
         chain.slots[n] = order
 
 
-def observe(floor: Floor, chains: Iterable[Chain], *, look_up: bool = False) -> None:
+def observe(floor: Floor, chains: Iterable[Chain], *, look_up: Collection[Chain] = ()) -> None:
     """Look at this session's orders and put them into their chains' slots.
 
-    `look_up` asks for the first id that the list does not show, for lists may lag.
+    Of the chains in `look_up`, the first id that the list does not show is asked for, for lists may lag;
+    not where the plan wants nothing more, or a slot is open: no run uses the next id then.
 
     Raises:
         Halted | Interrupted: and latches, when an order under our id is not the plan's.
     """
     start = floor.window.opens - timedelta(days=1)
     shown = {order.client_order_id: order for order in floor.world.broker.orders_since(start)}
+    asked = {id(chain) for chain in look_up}
     for chain in chains:
         for n in range(SLOTS):
             order_id = floor.id_of(chain.order.symbol, n)
             order = shown.get(order_id)
-            if order is None and look_up and n == len(chain.slots):
+            if order is None and id(chain) in asked and n == len(chain.slots) and chain.wants:
                 order = floor.world.broker.order(order_id)
             if order is None:
+                break
+            if floor.over and not _is_of(order, chain):
+                floor.strange.add(order.client_order_id)
                 break
             adopt(floor, chain, n, order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ from trimtab.core.plan import priced
 from trimtab.core.portfolio import OrderRequest
 from trimtab.core.quotes import judge
 from trimtab.core.risk import SLOTS, Approved
+from trimtab.errors import Halted, Interrupted
+from trimtab.execute.cancel import cancel, withdraw
 from trimtab.execute.floor import Chain, Floor, observe
 from trimtab.execute.reconcile import judge_base
-from trimtab.execute.submit import submit
-from trimtab.ports import Unreachable
+from trimtab.execute.submit import judge_flag, submit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,11 +46,22 @@ def execute(approved: Approved, floor: Floor, chains: Sequence[Chain]) -> None:
         Halted: something stopped it before this run sent an order.
         Interrupted: this run sent or may have sent an order and did not finish.
     """
+    try:
+        _trade(approved, floor, chains)
+    except (Halted, Interrupted) as stop:
+        if stop.code == "kill_switch":
+            withdraw(floor, chains)
+        raise
+
+
+def _trade(approved: Approved, floor: Floor, chains: Sequence[Chain]) -> None:
     sells = [chain for chain in chains if chain.order.side == "sell"]
     buys = [chain for chain in chains if chain.order.side == "buy"]
     if floor.adopted:
-        observe(floor, chains, look_up=True)
+        observe(floor, chains, look_up=chains)
         judge_base(floor, chains)
+    for chain in chains:
+        _end_if_done(floor, chain)
     _phase(floor, approved, sells, sells)
     refused = [chain for chain in sells if chain.ended.startswith("refused")]
     if refused:
@@ -60,28 +72,29 @@ def execute(approved: Approved, floor: Floor, chains: Sequence[Chain]) -> None:
 
 
 def _phase(floor: Floor, approved: Approved, chains: Sequence[Chain], every: Sequence[Chain]) -> None:
-    """Advance all chains of one side together until each has ended."""
+    """Advance all chains of one side together until each has ended; `every` are those it looks at."""
     clock, limit = floor.world.clock, floor.mandate.execution.fill_timeout_s
     started, looks = clock.monotonic(), 0
-    for chain in chains:
-        _end_if_done(floor, chain)
     while any(not chain.ended for chain in chains):
         floor.judge_deadline()
         waited = clock.monotonic() - started
         ready = [chain for chain in chains if not chain.ended and not chain.in_flight]
+        sent = len(floor.sent)
         if ready:
             _send(floor, approved, ready, every, in_time=waited < limit)
+        if len(floor.sent) > sent:
             looks = 0
-        open_chains = [chain for chain in chains if chain.in_flight]
+        moving = [chain for chain in every if chain.in_flight]
         if waited >= limit:
-            _cancel(floor, open_chains)
-        if open_chains and waited >= limit + CANCEL_S:
-            stuck = open_chains[0].slots[-1].client_order_id
+            cancel(floor, moving)
+        if moving and waited >= limit + CANCEL_S:
+            stuck = moving[0].slots[-1].client_order_id
             raise floor.stop("order_open", "a cancelled order has not ended", seen=stuck)
-        if open_chains:
+        if moving:
+            judge_flag(floor)
             clock.sleep(min(POLL_S, FIRST_POLL_S * 2**looks))
             looks += 1
-            observe(floor, chains)
+            observe(floor, every)
         for chain in chains:
             _end_if_done(floor, chain)
 
@@ -117,22 +130,25 @@ def _send(
     account, sells = _account(floor), ready[0].order.side == "sell"
     holdings = world.broker.positions() if sells else ()
     ready = _still_ready(floor, ready, every)
-    touches = _touches(floor, ready, now) if ready else {}
+    moving = [chain for chain in every if chain.in_flight]
+    touches = _touches(floor, [*ready, *moving], now) if ready else {}
     ready = [chain for chain in ready if not _held(chain, touches[chain.order.symbol])]
-    if not ready:
-        return
+    if not ready or (not sells and any(chain.order.side == "sell" for chain in moving)):
+        return  # another run carries a sell on: no buy meanwhile
     if sells:
         sizes = _sell_sizes(holdings, ready)
     else:
-        sizes = _buy_sizes(min(account.cash, _cash_due(approved, every)), ready, every, touches)
+        funds = min(account.cash, _cash_due(approved, every)) - _reserved(moving, touches)
+        sizes = _buy_sizes(max(funds, Decimal(0)), ready, touches)
     read_at = world.clock.monotonic()
     for chain in ready:
         floor.pace()
-        if world.clock.monotonic() - read_at > QUOTE_S:
+        elapsed = world.clock.monotonic() - read_at
+        if elapsed > QUOTE_S or not floor.window.holds(now + timedelta(seconds=elapsed)):
             return  # an order's fate took long to learn, or its turn to come: the rest is sized anew
         quantity, ceiling = sizes[chain.order.symbol]
         if quantity * Decimal(str(chain.order.price)) < Decimal(str(floor.mandate.execution.min_order_usd)):
-            _end_for_want(floor, chain)
+            _end_for_want(floor, chain, moving)
             continue
         submit(floor, chain, _request(floor, chain, quantity, touches[chain.order.symbol], ceiling))
 
@@ -149,10 +165,12 @@ def _still_ready(floor: Floor, ready: Sequence[Chain], every: Sequence[Chain]) -
     return [chain for chain in ready if not chain.ended and not chain.in_flight]
 
 
-def _end_for_want(floor: Floor, chain: Chain) -> None:
-    """End a chain that nothing is left for, unless it is another run's order that took it."""
+def _end_for_want(floor: Floor, chain: Chain, moving: Sequence[Chain]) -> None:
+    """End a chain that nothing is left for, unless other orders hold it, which may end, or took it."""
+    if moving:
+        return
     before = len(chain.slots)
-    observe(floor, (chain,), look_up=True)
+    observe(floor, (chain,), look_up=(chain,))
     if len(chain.slots) == before:
         buys = chain.order.side == "buy"
         chain.ended = "cash: too little is left" if buys else "unavailable: nothing free to sell"
@@ -186,13 +204,18 @@ def _sell_sizes(holdings: Sequence[Position], ready: Sequence[Chain]) -> Sizes:
     }
 
 
-def _buy_sizes(
-    cash: Decimal, ready: Sequence[Chain], every: Sequence[Chain], touches: Mapping[str, Touch]
-) -> Sizes:
-    """Buy what the plan still wants, all shrunk by one factor to the cash there is; with a price ceiling."""
-    funds = max(
-        cash - sum((chain.open_cost for chain in every if chain.order.side == "buy"), Decimal(0)), Decimal(0)
-    )
+def _reserved(moving: Sequence[Chain], touches: Mapping[str, Touch]) -> Decimal:
+    """Give the USD that buys in flight may still take: at their limit, else at the ask or the last close."""
+    total = Decimal(0)
+    for chain in moving:
+        slot, last = chain.slots[-1], Decimal(str(chain.order.price))
+        price = slot.limit_price or max(touches[chain.order.symbol].ask, last)
+        total += ((slot.qty or Decimal(0)) - slot.filled_qty) * price
+    return total
+
+
+def _buy_sizes(funds: Decimal, ready: Sequence[Chain], touches: Mapping[str, Touch]) -> Sizes:
+    """Buy what the plan still wants, all shrunk by one factor to the funds, USD; with a price ceiling."""
     need = sum((chain.residual * touches[chain.order.symbol].ask for chain in ready), Decimal(0))
     factor = min(Decimal(1), funds / need)
     sizes: Sizes = {}
@@ -237,21 +260,6 @@ def _request(
     return OrderRequest(
         floor.id_of(order.symbol, len(chain.slots)), order.symbol, order.side, kind, quantity, limit
     )
-
-
-def _cancel(floor: Floor, chains: Sequence[Chain]) -> None:
-    """Ask for each open order's end, until the question arrived.
-
-    Raises:
-        Halted | Interrupted: the run's requests are used up.
-    """
-    for chain in chains:
-        if chain.cancelling:
-            continue
-        floor.spend_request()
-        with suppress(Unreachable):  # the next look asks again
-            floor.world.broker.cancel(chain.slots[-1].id)
-            chain.cancelling = True
 
 
 def _await_cash(floor: Floor, approved: Approved, chains: Sequence[Chain]) -> None:

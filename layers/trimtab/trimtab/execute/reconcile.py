@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trimtab.execute.floor import observe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from trimtab.execute.floor import Chain, Floor
 
@@ -54,30 +54,36 @@ def reconcile(floor: Floor, chains: Sequence[Chain]) -> None:
 def differences(floor: Floor, chains: Sequence[Chain]) -> dict[str, Decimal]:
     """Give the shares by which positions differ from base and fills, once 30 s did not bring them together.
 
-    Before each further look the slots are walked again: an order that no list showed yet, or one of another
-    run, may explain the difference.
+    What two reads in a row show at the end counts, of every symbol of the plan, traded or not. Before each
+    further look the slots are walked again: an order that no list showed yet, or one of another run, may
+    explain the difference.
 
     Raises:
         Unreachable: positions can't be read.
         Halted | Interrupted: an order under our id is not the plan's, or no time is left.
     """
-    clock, started, pause = floor.world.clock, floor.world.clock.monotonic(), FIRST_POLL_S
+    clock, started, pause, late = floor.world.clock, floor.world.clock.monotonic(), FIRST_POLL_S, False
     while True:
-        late = clock.monotonic() - started > SETTLE_S
-        held = {p.symbol: p.qty for p in floor.world.broker.positions()}
-        apart = {chain.order.symbol: _apart(chain, held) for chain in chains}
-        wrong = {symbol: shares for symbol, shares in apart.items() if shares}
-        if late or not wrong:
+        again, late = late, clock.monotonic() - started > SETTLE_S
+        wrong = _apart(floor, chains)
+        if again or not wrong:
             return wrong
         floor.judge_deadline()
-        clock.sleep(pause)
+        clock.sleep(FIRST_POLL_S if late else pause)
         pause = min(2 * pause, POLL_S)
-        observe(floor, chains, look_up=True)
+        observe(floor, chains, look_up=[chain for chain in chains if chain.order.symbol in wrong])
 
 
-def _apart(chain: Chain, held: Mapping[str, Decimal]) -> Decimal:
-    """Give the difference of one holding, 0 where it is within 0.00001 share or 1 USD."""
-    sign = 1 if chain.order.side == "buy" else -1
-    shares = held.get(chain.order.symbol, Decimal(0)) - (chain.order.base + sign * chain.filled)
-    small = abs(shares) <= SHARE_TOLERANCE or abs(shares) * Decimal(str(chain.order.price)) <= USD_TOLERANCE
-    return Decimal(0) if small else shares
+def _apart(floor: Floor, chains: Sequence[Chain]) -> dict[str, Decimal]:
+    """Give the shares by which the holdings of the plan's symbols differ, traded or not, beyond tolerance."""
+    held = {position.symbol: position.qty for position in floor.world.broker.positions()}
+    due = dict(floor.base)
+    for chain in chains:
+        due[chain.order.symbol] += chain.filled if chain.order.side == "buy" else -chain.filled
+    apart = {symbol: held.get(symbol, Decimal(0)) - shares for symbol, shares in due.items()}
+    return {symbol: shares for symbol, shares in apart.items() if _matters(shares, floor.prices[symbol])}
+
+
+def _matters(shares: Decimal, price: float) -> bool:
+    """Say whether a difference is more than 0.00001 share and more than 1 USD."""
+    return abs(shares) > SHARE_TOLERANCE and abs(shares) * Decimal(str(price)) > USD_TOLERANCE

@@ -13,23 +13,33 @@ if TYPE_CHECKING:
 
 POLL_S = 1.0
 ABSENT_SEEN = 3
-ABSENT_S = 4.0
-"""An order is absent once the broker said so this often, over this many seconds."""
+ABSENT_S = 12.0
+"""An order is absent once the broker said so this often, over this many seconds: longer than its views lag
+(up to about 10), or a sell that lives would pass for one that never was, and the buys would begin."""
 RESOLVE_S = 60.0
 """Seconds after which an order whose fate is unknown interrupts the run."""
 REPOSTS = 3
 
 
-def permit(floor: Floor) -> None:
-    """Look once more, right before a request that changes something.
+def judge_flag(floor: Floor) -> None:
+    """Stop where the owner, or a latch, said halt since the run began.
 
     Raises:
-        Halted | Interrupted: the kill switch is set, the deadline is near, or the run's requests are used up.
+        Halted | Interrupted: code `kill_switch`.
     """
     flag = kill_switch(floor.world.store, floor.mandate.portfolio)
     if flag is not None:
         seen = said(flag[1]) or flag[0]
         raise floor.stop("kill_switch", f"{flag[0]} is set", seen=seen, hint=cure(flag[0]))
+
+
+def permit(floor: Floor) -> None:
+    """Look once more, right before an order is sent.
+
+    Raises:
+        Halted | Interrupted: the kill switch is set, the deadline is near, or the run's requests are used up.
+    """
+    judge_flag(floor)
     floor.judge_deadline(REQUEST_S)
     floor.spend_request()
 

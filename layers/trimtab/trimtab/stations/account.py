@@ -16,6 +16,7 @@ from trimtab.core.quotes import Touch, judge
 from trimtab.core.risk import Approved, Conditions, refuse, review
 from trimtab.core.risk import judge as judge_plan
 from trimtab.errors import Halted
+from trimtab.execute.floor import RESERVE_S
 from trimtab.stations.evidence import asset_document, position_document, quote_document
 from trimtab.stations.writeahead import key_of
 
@@ -62,7 +63,7 @@ def _settled(world: World, mandate: Mandate) -> tuple[Portfolio, list[Verdict]]:
     """Read both until they add up, at most 15 seconds: after fills one view lags behind the other."""
     started = world.clock.monotonic()
     while True:
-        late = world.clock.monotonic() - started > LAG_S
+        late = world.clock.monotonic() - started > min(LAG_S, world.seconds_left() - RESERVE_S)
         portfolio = Portfolio(world.broker.account(), world.broker.positions())
         verdicts = judge_account(portfolio, mandate.universe)
         refused = {verdict.rule for verdict in verdicts if not verdict.passed}
@@ -142,7 +143,8 @@ def _cancel_all(world: World, stale: Sequence[BrokerOrder]) -> None:
     waiting = {order.client_order_id for order in stale}
     while waiting:
         waiting &= {order.client_order_id for order in world.broker.open_orders()}
-        if waiting and world.clock.monotonic() - started > CANCEL_WAIT_S:
+        waited = world.clock.monotonic() - started
+        if waiting and waited > min(CANCEL_WAIT_S, world.seconds_left() - RESERVE_S):
             left = next(order for order in stale if order.client_order_id in waiting)
             raise _in_the_way(left, "an order of an earlier session does not end though it was cancelled")
         if waiting:

@@ -57,6 +57,9 @@ class Evidence:
     decision: Document | None = None
     events: list[Document] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    resumed: str | None = None
+    account_equity: Decimal | None = None
+    flows: list[Document] = field(default_factory=list)
     _started: float = 0.0
 
     def note(self, level: str, stage: str, code: str, message: str) -> None:
@@ -168,6 +171,9 @@ class Evidence:
             "orders": self.orders,
             "fills": self.fills,
             "events": self.events,
+            "resumed": self.resumed,
+            "account_equity": None if self.account_equity is None else printed(self.account_equity),
+            "flows": self.flows,
         }
 
 

@@ -105,7 +105,8 @@ def clear(world: World, portfolio: str) -> Cleared:
     while True:
         ours = [order for order in world.broker.open_orders() if order.client_order_id.startswith(prefix)]
         for order in ours:
-            if order.client_order_id not in asked and _ask(world, order.id):
+            in_time = world.clock.monotonic() - started < PATIENCE_S
+            if order.client_order_id not in asked and in_time and _ask(world, order.id):
                 asked.add(order.client_order_id)
         now = world.clock.monotonic()
         quiet_since = now if ours else quiet_since

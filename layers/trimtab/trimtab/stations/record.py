@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trimtab.core.lots import printed
 from trimtab.core.record import canonical, rows
 from trimtab.errors import Halted, Interrupted
+from trimtab.execute.floor import RESERVE_S
 from trimtab.stations.evidence import position_document, stamp
 
 if TYPE_CHECKING:
@@ -26,22 +27,21 @@ POLL_S = 1.0
 
 def take_in(world: World, floor: Floor, chains: Sequence[Chain], evidence: Evidence) -> None:
     """Put the orders, fills and holdings after trading into the evidence."""
-    slots = [(chain, slot) for chain in chains for slot in chain.slots]
-    evidence.orders = [
-        _order_document(chain, slot, sent=slot.client_order_id in floor.sent) for chain, slot in slots
+    slots = {slot.id: slot for chain in chains for slot in chain.slots}
+    shown = {slot.client_order_id for slot in slots.values()}
+    earlier = [order for order in evidence.orders if order["client_order_id"] not in shown]
+    evidence.orders = earlier + [
+        order_document(slot, chain.order.reason, chain.ended, sent=slot.client_order_id in floor.sent)
+        for chain in chains
+        for slot in chain.slots
     ]
-    by_broker_id = {slot.id: slot for _, slot in slots}
-    evidence.fills = [
-        _fill_document(fill, by_broker_id[fill.order_id]) for fill in _fills(world, floor, by_broker_id)
-    ]
-    price = {chain.order.symbol: chain.order.price for chain in chains}
-    before = {row["symbol"]: row["price"] for row in evidence.positions_before}
-    evidence.positions_after = [
-        position_document(
-            p, price.get(p.symbol) or (float(known) if (known := before.get(p.symbol)) else None)
-        )
-        for p in world.broker.positions()
-    ]
+    fills = _fills(world, floor, slots)
+    names = {fill.fill_id for fill in fills}
+    earlier = [fill for fill in evidence.fills if fill["fill_id"] not in names]
+    evidence.fills = earlier + [fill_document(fill, slots[fill.order_id]) for fill in fills]
+    before = {str(row["symbol"]): float(row["price"]) for row in evidence.positions_before if row["price"]}
+    prices = {**before, **floor.prices}
+    evidence.positions_after = [position_document(p, prices.get(p.symbol)) for p in world.broker.positions()]
     evidence.account = world.broker.account()
 
 
@@ -52,12 +52,14 @@ def _fills(world: World, floor: Floor, orders: dict[str, BrokerOrder]) -> list[F
     while True:
         every = world.broker.fills(floor.window.session) if due else ()
         ours = [fill for fill in every if fill.order_id in orders]
-        if sum(fill.qty for fill in ours) >= due or world.clock.monotonic() - started > FILLS_S:
+        waited = world.clock.monotonic() - started
+        if sum(fill.qty for fill in ours) >= due or waited > min(FILLS_S, world.seconds_left() - RESERVE_S):
             return ours
         world.clock.sleep(POLL_S)
 
 
-def _order_document(chain: Chain, slot: BrokerOrder, *, sent: bool) -> Document:
+def order_document(slot: BrokerOrder, reason: str, ended: str, *, sent: bool) -> Document:
+    """Give what a record keeps of an order: why it was, why its chain ended, whether this run sent it."""
     return {
         "client_order_id": slot.client_order_id,
         "symbol": slot.symbol,
@@ -70,13 +72,14 @@ def _order_document(chain: Chain, slot: BrokerOrder, *, sent: bool) -> Document:
         "filled_avg_price": None if slot.filled_avg_price is None else printed(slot.filled_avg_price),
         "submitted_at": None if slot.submitted_at is None else stamp(slot.submitted_at),
         "finished_at": None if slot.finished_at is None else stamp(slot.finished_at),
-        "reason": chain.order.reason,
-        "ended": chain.ended,
+        "reason": reason,
+        "ended": ended,
         "sent": sent,
     }
 
 
-def _fill_document(fill: Fill, order: BrokerOrder) -> Document:
+def fill_document(fill: Fill, order: BrokerOrder) -> Document:
+    """Give what a record keeps of an execution."""
     return {
         "fill_id": fill.fill_id,
         "client_order_id": order.client_order_id,

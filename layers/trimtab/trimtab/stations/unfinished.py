@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from trimtab.core.lots import plain
 from trimtab.core.schedule import window
 from trimtab.errors import Halted, Interrupted
-from trimtab.execute import Chain, Floor
+from trimtab.execute import Chain
 from trimtab.execute.floor import observe
 from trimtab.stations.evidence import Evidence
+from trimtab.stations.history import last_resume
 from trimtab.stations.record import record, take_in
-from trimtab.stations.writeahead import approved_of, key_of, stored_plan
+from trimtab.stations.writeahead import approved_of, floor_of, key_of, stored_plan
 
 if TYPE_CHECKING:
     from trimtab.core.mandate import Mandate
     from trimtab.core.portfolio import SessionHours
+    from trimtab.core.record import Document
     from trimtab.core.schedule import Window
     from trimtab.ports import World
     from trimtab.stations.arrive import Today
@@ -45,8 +47,9 @@ def close_earlier(world: World, mandate: Mandate, today: Today, h8: str) -> None
         evidence = Evidence(mandate, world.new_id())
         evidence.begin(today.now, world.clock.monotonic())
         evidence.session, evidence.h8, evidence.stage = session, h8, "execute"
+        evidence.resumed = last_resume(world.store, mandate.portfolio)
         evidence.take_plan(plan)
-        _close(world, window(hours, mandate.risk.window), evidence)
+        _close(world, window(hours, mandate.risk.window), plan, evidence)
         evidence.finish(world.clock.monotonic())
         record(world, evidence)
 
@@ -69,13 +72,14 @@ def _open_sessions(world: World, mandate: Mandate, today: Today) -> list[Session
     ]
 
 
-def _close(world: World, times: Window, evidence: Evidence) -> None:
+def _close(world: World, times: Window, plan: Document, evidence: Evidence) -> None:
     """Walk a plan's slots until each has ended, and take in what they filled."""
-    approved = approved_of(evidence.plan or {})
-    floor = Floor(world, evidence.mandate, times, str(evidence.h8), adopted=True)
+    approved = approved_of(plan)
+    floor = floor_of(world, evidence.mandate, times, plan, evidence, adopted=True)
+    floor.over = True
     chains = tuple(Chain(order) for order in approved.orders)
     started = world.clock.monotonic()
-    observe(floor, chains, look_up=True)
+    observe(floor, chains, look_up=chains)
     while stuck := [chain for chain in chains if chain.in_flight]:
         if world.clock.monotonic() - started > PATIENCE_S:
             raise Halted(
@@ -85,8 +89,11 @@ def _close(world: World, times: Window, evidence: Evidence) -> None:
                 allowed="no open order of an earlier session",
                 hint="cancel it at the broker, or wait until it has ended",
             )
+        floor.judge_deadline()
         world.clock.sleep(POLL_S)
-        observe(floor, chains, look_up=True)
+        observe(floor, chains)
+    for order_id in sorted(floor.strange):
+        evidence.note("error", "execute", "order_mismatch", f"{order_id} is not the plan's order; left out")
     take_in(world, floor, chains, evidence)
     filled = (f"{c.order.symbol} {plain(c.filled)} of {plain(c.order.qty)}" for c in chains)
     text = f"the session {times.session} ended before its plan: {', '.join(filled) or 'no order'}"

@@ -12,6 +12,7 @@ from trimtab.core.record import VERSION, canonical, plan_digest
 from trimtab.core.risk import Approved, adopt
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
+from trimtab.execute import Floor
 from trimtab.stations.evidence import stamp
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from trimtab.core.mandate import Mandate
     from trimtab.core.plan import Plan
     from trimtab.core.record import Document
+    from trimtab.core.schedule import Window
     from trimtab.ports import Store, World
     from trimtab.stations.evidence import Evidence
 
@@ -100,6 +102,7 @@ def plan_document(
         "weights": {symbol: repr(weight) for symbol, weight in evidence.weights.items()},
         "decision": evidence.decision,
         "base": {symbol: plain(plan.holdings.get(symbol, Decimal(0))) for symbol in plan.book.symbols},
+        "prices": dict(zip(plan.book.symbols, map(repr, plan.book.price.tolist()), strict=True)),
         "orders": [_order_document(order) for order in approved.orders],
         "holds": evidence.holds,
         "short": list(plan.short_of_target()),
@@ -149,3 +152,12 @@ def approved_of(plan: Document) -> Approved:
     ]
     verdicts = [Verdict(**verdict) for verdict in plan["verdicts"]]
     return adopt(orders, verdicts, Decimal(plan["cash"]))
+
+
+def floor_of(
+    world: World, mandate: Mandate, times: Window, plan: Document, evidence: Evidence, *, adopted: bool
+) -> Floor:
+    """Give the floor on which a stored plan is traded; what is sent there is in the evidence."""
+    base = {symbol: Decimal(shares) for symbol, shares in plan["base"].items()}
+    prices = {symbol: float(price) for symbol, price in plan["prices"].items()}
+    return Floor(world, mandate, times, str(evidence.h8), adopted, evidence.sent, base, prices)

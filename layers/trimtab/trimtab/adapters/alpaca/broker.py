@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Asset,
         BrokerOrder,
         Fill,
+        Flow,
         OrderRequest,
         Position,
         SessionHours,
@@ -31,7 +32,7 @@ SINGLE_ASSETS = 20
 """Up to this many symbols are asked for one by one; more come from the list of all."""
 
 _ORDERS_A_PAGE = 500
-_FILLS_A_PAGE = 100
+_ACTIVITIES_A_PAGE = 100
 _MOST_PAGES = 200
 _LONGEST_ID = 128
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./-]*")
@@ -145,20 +146,33 @@ class AlpacaBroker:
 
     def fills(self, session: date) -> tuple[Fill, ...]:
         """Give every execution of the account on a New York date, all pages, oldest first."""
-        params = {"date": session.isoformat(), "direction": "asc", "page_size": str(_FILLS_A_PAGE)}
-        found: dict[str, Fill] = {}
+        path, params = "/account/activities/FILL", {"date": session.isoformat()}
+        found = map(parse.fill, self._activities(path, params, "fills"))
+        on_day = (fill for fill in found if fill.at.astimezone(parse.NEW_YORK).date() == session)
+        return tuple(sorted(on_day, key=lambda fill: fill.at))
+
+    def flows(self, after: date) -> tuple[Flow, ...]:
+        """Give every deposit and withdrawal, of cash or shares, made after a date, oldest first."""
+        params = {"activity_types": ",".join(sorted(parse.FLOWS)), "after": after.isoformat()}
+        rows = self._activities("/account/activities", params, "flows")
+        found = (parse.flow(row) for row in rows if parse.is_flow(row))
+        return tuple(sorted(found, key=lambda flow: (flow.on, flow.id)))
+
+    def _activities(self, path: str, params: Mapping[str, str], what: str) -> list[Mapping[str, object]]:
+        """Give all pages of the account's activities, oldest first; each once."""
+        query = {**params, "direction": "asc", "page_size": str(_ACTIVITIES_A_PAGE)}
+        found: dict[str, Mapping[str, object]] = {}
         for _ in range(_MOST_PAGES):
-            page = parse.rows(self._host.read("/account/activities/FILL", params), "fills")
-            fills = [parse.fill(row) for row in page]
-            new = {fill.fill_id: fill for fill in fills if fill.fill_id not in found}
+            page = parse.rows(self._host.read(path, query), what)
+            ids = [parse.text(row, "id", what) for row in page]
+            new = {name: row for name, row in zip(ids, page, strict=True) if name not in found}
             found |= new
-            if len(page) < _FILLS_A_PAGE:
-                on_day = (f for f in found.values() if f.at.astimezone(parse.NEW_YORK).date() == session)
-                return tuple(sorted(on_day, key=lambda fill: fill.at))
+            if len(page) < _ACTIVITIES_A_PAGE:
+                return list(found.values())
             if not new:
                 break
-            params["page_token"] = fills[-1].fill_id
-        raise Unreachable("fills: the pages repeat or do not end")
+            query["page_token"] = ids[-1]
+        raise Unreachable(f"{what}: the pages repeat or do not end")
 
     def _orders(
         self, params: Mapping[str, str], cursor: str, first: Mapping[str, str] | None = None

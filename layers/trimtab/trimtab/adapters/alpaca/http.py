@@ -37,6 +37,8 @@ NOT_FOUND_CODE = "40410000"
 _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _UNPROCESSABLE, _TOO_MANY = 200, 401, 403, 404, 422, 429
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _WINDOW_S = 60.0
+_KEPT_S = 10.0
+"""Seconds of a run that no request may take: they are for writing its record."""
 _CHUNK_BYTES = 1 << 16
 _LARGEST_BODY_BYTES = 1 << 26
 _LONGEST_TEXT = 200
@@ -136,8 +138,8 @@ class AlpacaHost(RESTClient):
         return f"AlpacaHost({self.kind})"
 
     def left(self) -> float:
-        """Give the seconds left to the run; infinite without a deadline."""
-        return math.inf if self._deadline is None else self._deadline()
+        """Give the seconds that requests may still take of the run; infinite without a deadline."""
+        return math.inf if self._deadline is None else self._deadline() - _KEPT_S
 
     def read(
         self, path: str, params: Mapping[str, str] | None = None, *, exact: bool = True, version: str = "v2"

@@ -13,7 +13,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
-from trimtab.core.portfolio import TERMINAL, Account, Asset, BrokerOrder, Fill, Position, Quote, SessionHours
+from trimtab.core.portfolio import (
+    TERMINAL,
+    Account,
+    Asset,
+    BrokerOrder,
+    Fill,
+    Flow,
+    Position,
+    Quote,
+    SessionHours,
+)
 from trimtab.ports import Unreachable
 
 if TYPE_CHECKING:
@@ -26,6 +36,9 @@ _LARGEST_EXPONENT = 18
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+FLOWS = frozenset({"ACATC", "ACATS", "CSD", "CSW", "FOPT", "JNL", "JNLC", "JNLS", "OCT"})
+"""The kinds of activity that bring money or shares in from outside, or take them out.
+Source: Alpaca, trading API specification, ActivityType."""
 _ENDED_AT = {
     "filled": "filled_at",
     "canceled": "canceled_at",
@@ -216,6 +229,44 @@ def fill(document: Mapping[str, object]) -> Fill:
         price=_required(document, "price", what),
         at=moment(document.get("transaction_time"), f"{what}: transaction_time"),
     )
+
+
+def is_flow(document: Mapping[str, object]) -> bool:
+    """Say whether an activity is a deposit or a withdrawal that was not taken back."""
+    return document.get("activity_type") in FLOWS and document.get("status") != "canceled"
+
+
+def flow(document: Mapping[str, object]) -> Flow:
+    """Give a deposit or withdrawal; what the broker left out is 0 or empty.
+
+    Raises:
+        Unreachable: without id or date, or with an amount that is none.
+    """
+    flow_id = text(document, "id", "flow")
+    what = f"flow {flow_id}"
+    kind, symbol = text(document, "activity_type", what), document.get("symbol")
+    amount = _optional(document, "net_amount", what) or Decimal(0)
+    if kind in {"CSD", "CSW"}:
+        amount = abs(amount) if kind == "CSD" else -abs(amount)
+    return Flow(
+        flow_id,
+        kind,
+        _day(document, what),
+        symbol if isinstance(symbol, str) else "",
+        _optional(document, "qty", what) or Decimal(0),
+        amount,
+    )
+
+
+def _day(document: Mapping[str, object], what: str) -> date:
+    """Give the date of an activity, else the New York date of its making."""
+    day = document.get("date")
+    if isinstance(day, str):
+        try:
+            return date.fromisoformat(day[:10])
+        except ValueError:
+            raise Unreachable(f"{what}: date is none: {day[:40]!r}") from None
+    return moment(document.get("created_at"), f"{what}: created_at").astimezone(NEW_YORK).date()
 
 
 def session_hours(document: Mapping[str, object]) -> SessionHours:

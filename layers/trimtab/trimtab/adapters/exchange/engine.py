@@ -151,13 +151,20 @@ def _attempt(world: World, order: Order) -> None:
         book.update(order, due=_due(world, order, book.time))
         return
     part, wait_s = _portion(world, order, price)
-    if part <= 0 or (not order.buys and part > book.qty(order.symbol)):
+    covered = _paid_for(world, part * price) if order.buys else part <= book.qty(order.symbol)
+    if part <= 0 or not covered:
         book.end(order, "rejected")
         return
     due = None if wait_s is None else book.time + timedelta(seconds=wait_s)
     order = book.fill(order, part, price)
     if order.id in book.live:
         book.update(order, due=due)
+
+
+def _paid_for(world: World, cost: Decimal) -> bool:
+    """Say whether cash, or else what the multiplier lends on it, covers a fill of so many USD now."""
+    book = world.book
+    return cost <= book.cash or cost <= _room(world, book) + reserved(book)
 
 
 def _portion(world: World, order: Order, price: Decimal) -> tuple[Decimal, float | None]:

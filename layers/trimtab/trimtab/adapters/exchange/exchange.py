@@ -67,17 +67,19 @@ class Exchange:
         *,
         behaviour: Behaviour | None = None,
         path: Path | None = None,
+        prices: Prices | None = None,
     ) -> Self:
         """Open the exchange kept at `path`, or a new one that starts with `cash` USD.
 
         A new one begins at 10:00 New York of the first session that is not before `start` (None: the first
         with a year of history before it, or half-way). A kept one goes on where it was: `start`, `cash`
-        and `seed` are its own, and `behaviour` too unless one is given.
+        and `seed` are its own, and `behaviour` too unless one is given. `prices` are the tape's, where they
+        are made already: many exchanges may share them.
 
         Raises:
             Misconfigured: `start` lies outside the tape, or the kept one replays another tape.
         """
-        prices = Prices(tape)
+        prices = prices or Prices(tape)
         state = None if path is None else StateFile(path)
         saved = None if state is None else state.load()
         if saved is None:

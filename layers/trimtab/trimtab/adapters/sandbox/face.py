@@ -30,6 +30,8 @@ __all__ = ["Face", "Log"]
 KEY, SECRET = "apca-api-key-id", "apca-api-secret-key"
 MINUTE = 60
 LOG_LENGTH = 100_000
+CARRIED = frozenset({"delay", "drip", "duplicate", "truncated", "alter", "cut"})
+"""Faults that strike the answer alone: the request was processed."""
 DATA_PATHS = ("/v2/stocks/", "/v1/")
 
 
@@ -132,7 +134,7 @@ class Face:
             return spoil(fault, Response(504))
         if fault.action == "duplicate":
             self._answer(request)
-        processed = fault.when == "after" or fault.action in {"delay", "drip", "duplicate", "truncated"}
+        processed = fault.when == "after" or fault.action in CARRIED
         return spoil(fault, self._answer(request) if processed else Response(504))
 
     def _answer(self, request: Request) -> Response:

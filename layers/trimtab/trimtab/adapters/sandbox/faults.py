@@ -7,6 +7,7 @@ order that does not exist and one that does while its sender does not know.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Action", "Fault", "Faults", "spoil"]
 
-Action = Literal[
-    "drop", "hang", "status", "html", "truncated", "garbage", "empty", "delay", "drip", "duplicate", "late"
-]
+_Lost = Literal["drop", "hang", "late"]
+_Spoilt = Literal["status", "html", "truncated", "garbage", "empty", "alter", "cut"]
+_Odd = Literal["delay", "drip", "duplicate"]
+Action = Literal[_Lost, _Spoilt, _Odd]
 HTML = b"<html><head><title>502 Bad Gateway</title></head></html>"
 MESSAGES = {500: "internal server error", 503: "service unavailable", 504: "gateway timeout"}
 
@@ -34,7 +36,8 @@ class Fault:
     broker's JSON · html: 502 from a proxy · truncated: half the body · garbage: 200 that is no JSON ·
     empty: 200 without a body · delay: the answer comes `seconds` later · drip: its parts take `seconds` ·
     duplicate: the request arrives twice, the second answer counts · late: no answer, and the request
-    arrives `seconds` later.
+    arrives `seconds` later · alter: the answer's JSON, with each of `fields`, wherever it stands, as given
+    here · cut: the answer's JSON with only the first half of every list.
     """
 
     action: Action
@@ -46,6 +49,7 @@ class Fault:
     status: int = 500
     seconds: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the words.
@@ -116,6 +120,8 @@ def spoil(fault: Fault, response: Response) -> Response:
     }
     if fault.action == "status":
         return _failed(fault)
+    if fault.action in {"alter", "cut"}:
+        return _changed(fault, response)
     broken = fault.action in {"drop", "hang", "late"}
     waits = fault.action in {"hang", "late", "delay"}
     return replace(
@@ -132,3 +138,25 @@ def _failed(fault: Fault) -> Response:
     message = MESSAGES.get(fault.status, "sandbox fault")
     response = answer({"code": fault.status * 100_000 + 10_000, "message": message}, fault.status)
     return replace(response, headers={**response.headers, **fault.headers})
+
+
+def _changed(fault: Fault, response: Response) -> Response:
+    """Give a response whose JSON says something else; one without JSON stays as it is."""
+    try:
+        document = json.loads(response.body)
+    except ValueError:
+        return response
+    return replace(response, body=json.dumps(_twisted(fault, document), separators=(",", ":")).encode())
+
+
+def _twisted(fault: Fault, document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Give JSON with the fault's fields in the place of its own, or with half of every list."""
+    if isinstance(document, dict):
+        return {
+            key: fault.fields[key] if key in fault.fields else _twisted(fault, value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list):
+        kept = document[: len(document) // 2] if fault.action == "cut" else document
+        return [_twisted(fault, item) for item in kept]
+    return document
