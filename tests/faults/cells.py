@@ -134,6 +134,7 @@ def _halt(drama: Play) -> None:
 
 
 def _six_hours(drama: Play) -> None:
+    drama.simulation.face.deliver_held()
     drama.simulation.exchange.advance(6 * 3600.0)
 
 

@@ -103,9 +103,9 @@ class Laws:
         others = [
             p for p in self._simulation.processes if p is not process and p.ended_at >= (process.began or 0)
         ]
-        beside = {order_id for other in others for order_id in other.posted}
+        beside = {order_id for other in others for order_id in other.created}
         for order in open_sells:
-            if order.client_order_id in beside - set(process.posted):
+            if order.client_order_id in beside - process.created:
                 self._simulation.paths["a buy beside another run's sell"] += 1
             else:
                 self.broken("I8", f"a buy was sent while {order.client_order_id} was open")

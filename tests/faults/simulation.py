@@ -118,6 +118,7 @@ class Process:
         self.bug: Exception | None = None
         self.posted: list[str] = []
         self.unlooked: set[str] = set()
+        self.created: set[str] = set()
         self._work = work or (lambda world: rebalance(world, self.mandate, self.arrival))
         self.coroutine = greenlet(self._live)
 

@@ -90,7 +90,8 @@ def foreign_order(drama: Play) -> None:
     plant(drama, name, "AAA", "buy", type="limit", limit_price="5", qty="1")
     drama.plot.allowed |= DISTURBED | {"sell_refused"}
     drama.storm()
-    seen = not drama.plot.behaviour.get("delays") and not drama.simulation.face.faults.document()
+    odd = drama.plot.behaviour.get("delays") or drama.plot.behaviour.get("rejecting")
+    seen = not odd and not drama.simulation.face.faults.document()
     if seen and any(p.posted for p in drama.simulation.processes):
         drama.simulation.laws.broken("I9", "orders were sent beside a foreign order on our symbols")
     drama.simulation.paths["a foreign order was open"] += 1

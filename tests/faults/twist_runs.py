@@ -102,6 +102,7 @@ def cap_moved(drama: Play) -> None:
     """Equity moves between a kill and the next run, with an order at its cap."""
     killed_after(drama, drama.rng.choice([PLANNED, SENT]))
     planned = drama.simulation.laws.plans.get(str(drama.simulation.session), {}).get("orders", ())
+    drama.simulation.face.deliver_held()
     drama.simulation.exchange.advance(4_000.0)
     drama.simulation.exchange.journal(amount=Decimal(drama.rng.choice([-40, 9_000])))
     drama.simulation.paths["equity moved, an order at the cap"] += any(

@@ -92,6 +92,7 @@ def late_event(drama: Play) -> None:
     """The same event comes again six hours later, and yesterday's event today."""
     at = drama.simulation.exchange.now()
     drama.run(drama.stormy("run", arrival=Arrival(scheduled_time=at)))
+    drama.simulation.face.deliver_held()
     drama.simulation.exchange.advance(6 * 3600.0)
     drama.run(drama.stormy("again", arrival=Arrival(scheduled_time=at)))
     old = drama.process("old", arrival=Arrival(scheduled_time=at - timedelta(days=1)))

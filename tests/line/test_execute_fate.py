@@ -81,6 +81,38 @@ def test_an_unknown_order_is_absent_after_twelve_seconds() -> None:
     assert (chain.slots, chain.ended, chain.attempts) == ([], "", 1)
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(12.0, 2), (11.9, 3)])
+def test_twelve_seconds_are_enough_and_less_is_not(seconds: float, looks: int) -> None:
+    """Counted from the attempt's end; the look at twelve seconds proves absence, when two went before."""
+    stage = Stage(on_submit=lost)
+    floor, chain = sent(stage)
+    jumps = iter([0.0, seconds - 2.25])
+
+    def jump() -> None:
+        stage.seconds += next(jumps, 0.0)
+
+    stage.on_sleep = jump
+    submit(floor, chain, request_of(floor, chain, "10"))
+    late = [at for at, _ in stage.asked("order") if at >= seconds - 1e-9]
+    assert (len(late), chain.slots, chain.ended) == (looks - 1, [], "")
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(60.0, True), (60.1, False)])
+def test_a_minute_is_the_longest_that_a_fate_is_looked_for(seconds: float, looks: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A look at sixty seconds still counts; later none is made."""
+    stage = Stage(on_submit=lost, gone={"order"})
+    floor, chain = sent(stage)
+
+    def jump() -> None:
+        stage.seconds = max(seconds, stage.seconds)
+
+    stage.on_sleep = jump
+    with pytest.raises(Interrupted) as caught:
+        submit(floor, chain, request_of(floor, chain, "10"))
+    assert caught.value.code == "order_unknown"
+    assert any(at == seconds for at, _ in stage.asked("order")) == looks
+
+
 def test_absent_needs_three_clear_answers_in_a_row() -> None:
     """An answer that could not be read begins the count anew."""
     stage = Stage(on_submit=lost, gone={"order"})

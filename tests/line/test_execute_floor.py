@@ -190,6 +190,33 @@ def test_what_is_not_the_plans_is_not_adopted_but_latched(odd: dict[str, str]) -
     assert (chain.slots, list(stage.shelf.list("halts/"))) == ([], ["halts/main"])
 
 
+@pytest.mark.parametrize("odd", [{"symbol": "CCC"}, {"side": "sell"}, {"status": "replaced"}])
+def test_once_a_session_is_over_a_strange_order_is_left_out_and_named(odd: dict[str, str]) -> None:
+    """No flag, which would stop every later session, too; its chain ends there, and the others are walked."""
+    stage = Stage()
+    floor, (chain, other) = floor_of(stage, [BUY, SELL])
+    floor.over = True
+    ours, next_one = slot(floor, chain, 0, "canceled", "1"), slot(floor, chain, 2, "filled")
+    strange = replace(slot(floor, chain, 1, "filled"), **odd)  # type: ignore[arg-type]  # texts
+    theirs = slot(floor, other, 0, "filled")
+    stage.orders = {order.client_order_id: order for order in (ours, strange, next_one, theirs)}
+    observe(floor, [chain, other])
+    assert (chain.slots, other.slots) == ([ours], [theirs])
+    assert floor.strange == {strange.client_order_id}
+    assert stage.shelf.list("halts/") == ()
+
+
+def test_while_a_session_lasts_a_strange_order_latches() -> None:
+    """A floor is not over by itself."""
+    stage = Stage()
+    floor, (chain,) = floor_of(stage, [BUY])
+    strange = replace(slot(floor, chain, 0, "filled"), side="sell")
+    stage.orders = {strange.client_order_id: strange}
+    with pytest.raises(Halted):
+        observe(floor, [chain])
+    assert (floor.strange, stage.shelf.list("halts/")) == (set(), ("halts/main",))
+
+
 def test_a_new_slot_begins_with_fresh_counts() -> None:
     """Attempts and cancels are of one slot; a cancel of the last one is none of the next."""
     floor, (chain,) = floor_of(Stage(), [BUY])

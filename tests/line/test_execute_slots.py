@@ -54,17 +54,17 @@ def test_a_rejection_of_the_second_slot_ends_its_chain() -> None:
 
 
 def test_what_the_open_slot_may_take_is_kept_for_it() -> None:
-    """6 of its 8 shares are open at 10.1: of 200 USD 139.4 are free for the other buy."""
+    """5 of its 8 shares are open at 10.1: of 200 USD 149.5 are free for the other buy."""
     stage = stage_of(cash=Decimal(200))
     floor, chains = floor_of(stage, [BUY, order_of("CCC", "buy", "19.5")])
     one, two = (request_of(floor, chains[0], "8", n, limit_price=Decimal("10.1")) for n in (0, 1))
     stage.orders[one.client_order_id] = shown(one, "canceled", Decimal(2), Decimal(10))
-    stage.orders[two.client_order_id] = replace(shown(two, "new"), filled_qty=Decimal(2))
+    stage.orders[two.client_order_id] = replace(shown(two, "new"), filled_qty=Decimal(3))
     observe(floor, chains)
     stage.on_sleep = lambda: stage.end(f"b-{two.client_order_id}")
     execute(approved_of([chain.order for chain in chains]), floor, chains)
     assert stage.requests[0].symbol == "CCC"
-    assert stage.requests[0].qty == Decimal("13.94")
+    assert stage.requests[0].qty == Decimal("14.95")
 
 
 def test_what_a_first_slot_spent_is_not_spent_again() -> None:

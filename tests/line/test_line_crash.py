@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from line_kit import Kill, Killed, Lab, make_switch
+from line_kit import Kill, Killed, Lab, make_lab, make_switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,22 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(root: Path, kind: str)
     for n, (lab, where) in enumerate(steps(root, kind), start=1):  # noqa: B007 - counted
         check_finished(lab, where)
     assert n >= (50 if kind == "requests_" else 16)
+
+
+def test_a_dead_runs_sell_that_no_view_shows_yet_keeps_the_buys_waiting(root: Path) -> None:
+    """It holds the shares, so nothing is free to sell; orders show nine seconds late: no buy meanwhile."""
+    weights, held = {"AAA": 0.0, "BBB": 0.45, "CCC": 0.45}, {"AAA": 150, "BBB": 700, "CCC": 1500}
+    behaviour = {"delays": {"orders": 9.0}, "latency_s": 30.0}
+    lab = make_lab(root, weights, held=held, cash=700, behaviour=behaviour)
+    with pytest.raises(Killed):
+        lab.run(requests_=Kill(1, after=True, only="POST"))
+    lab.exchange.advance(4.0)
+    assert lab.run()["outcome"] == "traded"
+    orders = lab.orders()
+    sold = orders[lab.order_id("AAA")].ended_at
+    assert sold is not None
+    assert all(order.submitted_at > sold for order in orders.values() if order.side == "buy")
+    lab.check_books()
 
 
 def test_two_kills_in_a_row_are_finished_by_the_third_run(root: Path) -> None:

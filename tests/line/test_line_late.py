@@ -304,3 +304,30 @@ def test_waiting_for_an_earlier_sessions_order_stops_for_the_deadline(root: Path
         record = lab.run()
         assert (record["outcome"], record["code"]) == ("halted", "open_order")
         assert least <= (lab.exchange.now() - started).total_seconds() <= most
+
+
+def test_an_order_that_arrived_after_the_close_is_taken_in_with_its_fill(root: Path) -> None:
+    """It waits for the next session's open and fills there: another day than its session's."""
+    lab = make_lab(root, weights={"AAA": 0.9, "BBB": 0.05})
+    assert lab.run()["outcome"] == "traded"
+    lab.at(21, 5)
+    name = stray(lab, "BBB", 1)
+    lab.exchange.step()
+    lab.run()
+    order = lab.orders()[name]
+    assert (order.status, order.ended_at and order.ended_at.day) == ("filled", 2)
+    lab.check_books()
+
+
+def test_orders_of_a_session_whose_record_holds_none_are_found(root: Path) -> None:
+    """Its only order arrived when the plan had been recorded as ended without it."""
+    lab = make_lab(root, weights={"AAA": 0.1}, fill_timeout_s=5.0)
+    lab.fault("drop", times=0)
+    record = lab.run()
+    assert (record["orders"], record["outcome"]) == ([], "traded")
+    lab.face.faults.clear()
+    name = stray(lab, "AAA", 0)
+    lab.exchange.step()
+    lab.run()
+    assert lab.trades.query("SELECT filled_qty FROM orders WHERE client_order_id = ?", (name,))
+    lab.check_books()

@@ -15,7 +15,7 @@ from trimtab.errors import Halted, Interrupted
 from trimtab.execute.cancel import cancel, withdraw
 from trimtab.execute.floor import Chain, Floor, observe
 from trimtab.execute.reconcile import judge_base
-from trimtab.execute.submit import judge_flag, submit
+from trimtab.execute.submit import ABSENT_S, judge_flag, submit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,13 +166,21 @@ def _still_ready(floor: Floor, ready: Sequence[Chain], every: Sequence[Chain]) -
 
 
 def _end_for_want(floor: Floor, chain: Chain, moving: Sequence[Chain]) -> None:
-    """End a chain that nothing is left for, unless other orders hold it, which may end, or took it."""
+    """End a chain that nothing is left for, unless other orders hold it, which may end, or took it.
+
+    What holds the shares of a sell may be our own order that no view shows yet: it is looked for as long as
+    views lag, or the buys would begin beside it.
+    """
     if moving:
         return
-    before = len(chain.slots)
+    clock, before, buys = floor.world.clock, len(chain.slots), chain.order.side == "buy"
+    until = clock.monotonic() + (0.0 if buys else ABSENT_S)
     observe(floor, (chain,), look_up=(chain,))
+    while len(chain.slots) == before and clock.monotonic() < until:
+        floor.judge_deadline()
+        clock.sleep(POLL_S)
+        observe(floor, (chain,), look_up=(chain,))
     if len(chain.slots) == before:
-        buys = chain.order.side == "buy"
         chain.ended = "cash: too little is left" if buys else "unavailable: nothing free to sell"
 
 
@@ -263,9 +271,14 @@ def _request(
 
 
 def _await_cash(floor: Floor, approved: Approved, chains: Sequence[Chain]) -> None:
-    """Wait until the account shows what the sells brought, at most 30 seconds."""
+    """Wait until the account shows what the sells brought, at most 30 seconds.
+
+    Another run may buy meanwhile: what its orders take is not waited for.
+    """
     clock, started = floor.world.clock, floor.world.clock.monotonic()
-    due = _cash_due(approved, chains) - CASH_TOLERANCE
-    while floor.world.broker.account().cash < due and clock.monotonic() - started < SETTLE_S:
+    while clock.monotonic() - started < SETTLE_S:
+        if floor.world.broker.account().cash >= _cash_due(approved, chains) - CASH_TOLERANCE:
+            return
         floor.judge_deadline()
         clock.sleep(POLL_S)
+        observe(floor, chains)

@@ -87,13 +87,15 @@ def find(world: World, mandate: Mandate, evidence: Evidence, session: date) -> N
 
 
 def find_earlier(world: World, mandate: Mandate, evidence: Evidence) -> None:
-    """Do so for the newest earlier session with orders.
+    """Do so for the newest earlier session in which a run traded.
 
     Raises:
         As `find`.
     """
     rows = world.trades.query(
-        "SELECT MAX(session) AS session FROM orders WHERE portfolio = ? AND session BETWEEN ? AND ?",
+        "SELECT MAX(session) AS session FROM runs"
+        " WHERE portfolio = ? AND session BETWEEN ? AND ? AND dry_run = 0"
+        " AND outcome IN ('traded', 'interrupted')",
         (
             mandate.portfolio,
             str(evidence.session and evidence.session - DAYS_BACK),
@@ -120,10 +122,12 @@ def _take(
     reasons: Mapping[str, str],
 ) -> None:
     """Put orders with their fills into the evidence, where they tell more than the `known` rows."""
-    of_session = world.broker.fills(session)
+    # An order that arrived after the close fills on another day than its session's.
+    ends = {o.finished_at.astimezone(NEW_YORK).date() for o in orders if o.finished_at and o.filled_qty}
+    every = [fill for day in sorted({session, *ends}) for fill in world.broker.fills(day)]
     taken = []
     for order in orders:
-        fills = [fill for fill in of_session if fill.order_id == order.id]
+        fills = [fill for fill in every if fill.order_id == order.id]
         if _is_news(order, sum(float(fill.qty) for fill in fills), known.get(order.client_order_id)):
             document = order_document(order, reasons[order.client_order_id], "", sent=False)
             evidence.orders.append(document | {"session": session.isoformat()})

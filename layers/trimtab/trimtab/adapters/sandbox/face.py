@@ -126,6 +126,13 @@ class Face:
         for request in due:
             self._note(request, self._answer(request), None)
 
+    def deliver_held(self) -> None:
+        """Let time pass until every request that was held back has arrived, each at its own time."""
+        with self._lock:
+            while self._late:
+                self.exchange.move(max(self.exchange.now(), min(at for at, _ in self._late)))
+                self._deliver_late()
+
     def _struck(self, fault: Fault, request: Request) -> Response:
         """Answer a request that a fault strikes."""
         if fault.action == "late":
