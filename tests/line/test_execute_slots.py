@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from floor_kit import approved_of, floor_of, order_of, quote, request_of, shown, sizes, stage_of, trade
-from trimtab.errors import Interrupted
+from trimtab.errors import Halted, Interrupted
 from trimtab.execute import execute, reconcile
 from trimtab.execute.cancel import cancel
 from trimtab.execute.floor import observe
@@ -136,3 +136,64 @@ def test_only_what_differs_is_looked_up() -> None:
     stage.on_sleep = settle
     reconcile(floor, chains)
     assert {what[-5:] for _, what in stage.asked("order")} == {"AAA-0"}
+
+
+def test_a_sell_that_nothing_is_free_for_looks_for_the_order_that_holds_it() -> None:
+    """Our own order, which no view shows for 6 seconds: it is adopted, and nothing is sent beside it."""
+    stage = stage_of(free={"BBB": Decimal(0)})
+    floor, chains = floor_of(stage, [SELL])
+    request = request_of(floor, chains[0], "5")
+    stage.hidden.add(request.client_order_id)
+
+    def appear() -> None:
+        if stage.seconds >= 6:
+            stage.orders[request.client_order_id] = shown(request, "filled", Decimal(5), Decimal(10))
+
+    stage.on_sleep = appear
+    execute(approved_of([SELL]), floor, chains)
+    assert (chains[0].ended, stage.requests) == ("filled", [])
+
+
+def test_a_sell_that_nothing_is_free_for_is_given_up_when_views_no_longer_lag() -> None:
+    """After twelve seconds of looking; a buy without cash, which holds nothing back, at once."""
+    stage = stage_of(free={"BBB": Decimal(0)})
+    _, (chain,) = trade(stage, [SELL])
+    assert chain.ended.startswith("unavailable")
+    assert stage.seconds == 12
+    stage = stage_of(cash=Decimal(0))
+    _, (chain,) = trade(stage, [BUY], cash=0)
+    assert chain.ended.startswith("cash")
+    assert stage.seconds == 0
+
+
+def test_looking_for_what_holds_the_shares_stops_for_the_deadline() -> None:
+    stage = stage_of(free={"BBB": Decimal(0)})
+    stage.left = lambda: 33.0 - stage.seconds
+    with pytest.raises(Halted) as stop:
+        trade(stage, [SELL])
+    assert stop.value.code == "deadline"
+    assert stage.seconds == 4
+
+
+def test_cash_that_another_run_spends_is_not_waited_for() -> None:
+    """Its buy of 100 USD took what the sell brought: once a look shows it, the account has what is due."""
+    stage = stage_of(cash=Decimal(100))
+    floor, chains = floor_of(stage, [SELL, BUY, OTHER])
+    request = request_of(floor, chains[1], "10")
+
+    def meanwhile(sold: OrderRequest) -> Submitted:
+        stage.orders[request.client_order_id] = shown(request, "filled", Decimal(10), Decimal(10))
+        stage.cash -= 100
+        return stage.fill(sold)
+
+    stage.on_submit = lambda sold: meanwhile(sold) if sold.side == "sell" else stage.fill(sold)
+    execute(approved_of([SELL, BUY, OTHER], Decimal(100)), floor, chains)
+    assert sizes(stage) == [("BBB", 5), ("CCC", 5)]
+    assert stage.seconds == 2
+
+
+def test_a_run_that_waits_for_its_turn_looks_once_a_second() -> None:
+    floor, _ = floor_of(stage := stage_of())
+    floor.times.extend([floor.world.clock.monotonic()] * 90)
+    floor.pace()
+    assert [what for _, what in stage.asked("sleep")] == ["1"] * 60
