@@ -14,7 +14,7 @@ from line_kit import Kill, Killed, Lab, make_lab, make_switch
 from trimtab.core.bars import Bars
 from trimtab.core.record import canonical, inputs_digest, plan_digest
 from trimtab.errors import Halted, Interrupted
-from trimtab.show.document import run_document
+from trimtab.show.document import run_document, stopped_record
 from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
@@ -280,6 +280,9 @@ def test_a_store_that_fills_up_never_loses_an_order(root: Path) -> None:
             check = (stop.code, isinstance(stop, Interrupted))
             assert check == ("store_unwritable", bool(lab.posts()))
             assert stop.stage == "record"
+            told = run_document(stopped_record(stop, "main", "paper", dry_run=False))
+            assert len(told["orders"]) == len(lab.posts())
+            assert told["run_id"] is not None
         lab.watch = None
         assert lab.run()["outcome"] in {"traded", "in_band"}
         assert sorted(lab.orders()) == [lab.order_id(symbol) for symbol in ("AAA", "BBB", "CCC")]

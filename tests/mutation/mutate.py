@@ -52,8 +52,11 @@ SLOWEST_S = 3.0
 """A test that takes longer is not asked: hundreds of mutants would wait for it."""
 GRACE_S = 3
 """CPU seconds that a test may take on top of ten times its usual."""
-WALL_S = 300.0
-"""Seconds after which a fork is ended that no longer uses the processor."""
+WALL_S = 900.0
+"""Seconds after which a fork is ended undecided: it waits for something, or for its turn."""
+UNDECIDED = "undecided"
+"""What the fork's end does not tell: it counts as survived, and is tried again."""
+ALIVE = ("survived", UNDECIDED)
 KNOWN = Path(__file__).with_name("survivors.txt")
 
 
@@ -85,7 +88,7 @@ def known_survivors() -> dict[str, str]:
 
 
 def in_fork(work: Callable[[], object], out: Path, wall_s: float = 600.0) -> Any:  # noqa: ANN401 - what `work` gives
-    """Do work in a fork and give its JSON result; None if the fork was killed, took too long or crashed."""
+    """Do work in a fork and give its JSON result; None if it took too long or crashed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer Pythons warn of forks beside threads
         pid = os.fork()
@@ -97,12 +100,13 @@ def in_fork(work: Callable[[], object], out: Path, wall_s: float = 600.0) -> Any
             traceback.print_exc()
         finally:
             os._exit(0)
-    end = time.monotonic() + wall_s
+    end, late = time.monotonic() + wall_s, False
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if time.monotonic() > end:
+        if not late and time.monotonic() > end:
+            late = True
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)
-    text = out.read_text() if out.exists() else "null"
+    text = out.read_text() if out.exists() and not late else "null"
     out.unlink(missing_ok=True)
     return json.loads(text)
 
@@ -180,7 +184,7 @@ class Campaign:
                     names = base.tests(mutant)
                     work = partial(attack, mutant, [items[name] for name in names], base.seconds, out)
                     given = in_fork(work, out, WALL_S)
-                    self._note(mutant, str(given or "crashed"))
+                    self._note(mutant, str(given or UNDECIDED))
         return True
 
     def _chosen(self) -> list[Mutant]:
@@ -202,12 +206,12 @@ class Campaign:
             if (name, mark) in current:
                 self.results[name] = result
         if self.options.again:
-            self.results = {name: result for name, result in self.results.items() if result != "survived"}
+            self.results = {name: result for name, result in self.results.items() if result not in ALIVE}
 
     def _note(self, mutant: Mutant, result: str) -> None:
         self.results[mutant.id] = result
-        if result == "survived":
-            say(f"survived  {mutant.id}  (line {mutant.lines.start})")
+        if result in ALIVE:
+            say(f"{result}  {mutant.id}  (line {mutant.lines.start})")
         if self.options.state:
             self.options.state.parent.mkdir(parents=True, exist_ok=True)
             with self.options.state.open("a") as lines:
@@ -216,14 +220,14 @@ class Campaign:
     def report(self) -> int:
         """Print the score by file; give the exit status: 0 when every survivor is a known one."""
         known = known_survivors()
-        alive = [m for m in self.mutants if self.results.get(m.id) == "survived"]
+        alive = [m for m in self.mutants if self.results.get(m.id) in ALIVE]
         everything = Counter(m.file for m in self.mutants)
         left = Counter(m.file for m in alive)
         for name in sorted(everything):
             n, s = everything[name], left[name]
             say(f"{name:24} {n:5} mutants {n - s:5} killed {s:4} survived {(n - s) / n:7.1%}")
         n, s = len(self.mutants), len(alive)
-        timeouts = sum(r.startswith(("timeout", "crashed")) for r in self.results.values())
+        timeouts = sum(r.startswith("timeout") for r in self.results.values())
         say(f"{'all':24} {n:5} mutants {n - s:5} killed {s:4} survived {(n - s) / n:7.1%}")
         say(f"{timeouts} of the killed never ended")
         new = [m for m in alive if m.id not in known]

@@ -15,7 +15,7 @@ Anything else that escapes is a bug and exits 1.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = ["Halted", "Interrupted", "Misconfigured", "TrimtabError"]
 
@@ -35,6 +35,8 @@ class TrimtabError(Exception):
         self.allowed = allowed
         self.hint = hint
         self.stage: str | None = None
+        self.unrecorded: dict[str, Any] | None = None
+        """What the run's record would have held, where it could not be written."""
 
     def document(self) -> dict[str, str | None]:
         """Give the error as the contract's JSON object: code, message, seen, allowed, hint."""

@@ -63,8 +63,8 @@ def run_document(record: Document) -> Document:
 
 
 def stopped_record(error: TrimtabError, portfolio: str, mode: str, *, dry_run: bool) -> Document:
-    """Give the record of a run that could not even write one: what stopped it, and nothing else."""
-    return _EMPTY | {
+    """Give the record of a run that could not write one: what stopped it, and what it had done, if known."""
+    return _EMPTY | (error.unrecorded or {}) | {
         "portfolio": portfolio,
         "mode": mode,
         "dry_run": dry_run,

@@ -95,7 +95,7 @@ def record(world: World, evidence: Evidence) -> Document:
     """Write the run's record and its rows, and give record.json.
 
     Raises:
-        Halted | Interrupted: the store can't be written; what happened is in the error's message.
+        Halted | Interrupted: the store can't be written; what happened is in the error's `unrecorded`.
     """
     document = evidence.document()
     session = document["session"] or "none"
@@ -118,5 +118,6 @@ def record(world: World, evidence: Evidence) -> Document:
             hint="mend the store and run again",
         )
         stop.stage = "record"
+        stop.unrecorded = document
         raise stop from error
     return document
