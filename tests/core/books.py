@@ -52,8 +52,7 @@ def book_of(
 def sent(book: Book, quantity: Mapping[str, float], **limits: object) -> Plan:
     """Give a plan that trades exactly these signed shares, whatever sizing would say."""
     shares = np.array([quantity.get(symbol, 0.0) for symbol in book.symbols])
-    nothing = np.zeros(len(shares), dtype=np.int32)
-    return Plan(book, Sized(book.weights, book.held + shares, shares, shares, nothing), **limits)  # type: ignore[arg-type]  # keywords of Plan
+    return Plan(book, Sized(book.weights, book.held + shares, shares, shares, book.whole), **limits)  # type: ignore[arg-type]  # keywords of Plan
 
 
 def listed(symbols: Sequence[str], *, order_ids: int = 0, runs: int = 0) -> Conditions:
@@ -104,9 +103,9 @@ executions = st.builds(
 
 
 @st.composite
-def books(draw: st.DrawFn, most: int = 8) -> Book:
-    """Draw a book of 1 to `most` symbols: holdings of 9 decimals, prices from 0.1 cent to 600,000."""
-    m = draw(st.integers(1, most))
+def books(draw: st.DrawFn, most: int = 8, least: int = 1) -> Book:
+    """Draw a book of `least` to `most` symbols: holdings of 9 decimals, prices from 0.1 cent to 600,000."""
+    m = draw(st.integers(least, most))
 
     def each(values: st.SearchStrategy[float]) -> np.ndarray:
         return np.array(draw(st.lists(values, min_size=m, max_size=m)), dtype=float)

@@ -328,7 +328,8 @@ def test_every_flag_that_can_hold_has_a_text() -> None:
             or why in Why.NO_QUOTE | Why.MAX_GAP | Why.MAX_SPREAD
         ):
             continue  # never alone on a hold, or told by the quote
-        sized = Sized(book.weights, book.held, book.held, np.zeros(1), np.array([int(why)], dtype=np.int32))
+        one = np.ones(1)
+        sized = Sized(book.weights, one, one, np.zeros(1), book.whole, ((why, one.astype(bool)),))
         code, _, text = Plan(book, sized).holds()[0].reason.partition(": ")
         assert code == str(why.name).lower()
         assert text or why == Why.TO_TARGET

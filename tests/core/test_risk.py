@@ -407,7 +407,7 @@ def test_judging_repeats(book: Book, execution: Execution, risk: Risk) -> None:
 def test_an_empty_plan_passes(book: Book) -> None:
     """Nothing to send is never refused, however the book stands."""
     nothing = np.zeros(len(book.symbols))
-    why = np.full(len(book.symbols), int(Why.RESTS), dtype=np.int32)
-    plan = Plan(book, Sized(book.weights, book.held, nothing, nothing, why))
+    rests = ((Why.RESTS, np.ones(len(book.symbols), dtype=bool)),)
+    plan = Plan(book, Sized(book.weights, book.held, nothing, nothing, book.whole, rests))
     strict = Risk(max_exposure=0.01, max_turnover=0.01, max_position=0.01, max_orders=1)
     assert all(v.passed for v in judge(plan, listed(()), strict))

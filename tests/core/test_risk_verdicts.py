@@ -160,9 +160,9 @@ def test_orders_below_a_dollar_are_paid_for_too(cash: float, usd: dict[str, floa
 @pytest.mark.parametrize(
     ("quantity", "subject", "sold", "held"),
     [
-        ({"A": -150.0, "B": -90.0}, "A", "150.000000", "100.000000"),
-        ({"B": -0.5}, "B", "0.500000", "200.000000"),
-        ({"A": -99.0, "C": 1.0}, "A", "99.000000", "100.000000"),
+        ({"A": -150.0, "B": -90.0}, "A", "150", "100"),
+        ({"B": -0.5}, "B", "0.5", "200"),
+        ({"A": -99.0, "C": 1.0}, "A", "99", "100"),
     ],
 )
 def test_the_seller_nearest_to_its_holding_is_named(

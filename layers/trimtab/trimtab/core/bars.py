@@ -170,7 +170,15 @@ class Bars:
         stop = len(self.sessions) if stop is None else stop
         start = 0 if lookback is None else max(0, stop - lookback)
         window = slice(start, stop)
-        return History(self.sessions[window], self.symbols, *(getattr(self, name)[window] for name in FIELDS))
+        return History(
+            self.sessions[window],
+            self.symbols,
+            self.open[window],
+            self.high[window],
+            self.low[window],
+            self.close[window],
+            self.volume[window],
+        )
 
     def up_to(self, session: object) -> Self:
         """Give the bars of the sessions up to a New York date, inclusive."""

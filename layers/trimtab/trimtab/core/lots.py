@@ -25,7 +25,8 @@ least a thousandth of a lot below the next lot, so that it is never rounded up."
 
 def round_down(quantity: NDArray[np.float64], whole: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Round shares (m,) down to 6 decimals, or to whole shares where `whole` (m,)."""
-    return np.where(whole, _floor(quantity), _floor(quantity * _LOTS_A_SHARE) / _LOTS_A_SHARE)
+    lots = _floor(quantity * _LOTS_A_SHARE) / _LOTS_A_SHARE
+    return np.where(whole, _floor(quantity), lots) if np.count_nonzero(whole) else lots
 
 
 def _floor(number: NDArray[np.float64]) -> NDArray[np.float64]:

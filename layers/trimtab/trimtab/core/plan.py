@@ -49,6 +49,10 @@ SHORTENED = Why.STAGED | Why.MAX_ORDER_USD | Why.MAX_ADV_SHARE | Why.MAX_TURNOVE
 """What makes an order smaller than its gap."""
 GUARDED = Why.NO_QUOTE | Why.MAX_GAP | Why.MAX_SPREAD
 """What the quote guard holds back."""
+LEFT_SHORT = SHORTENED | GUARDED
+"""What leaves a symbol short of its target, to be gone on with at the next session."""
+ALONE = Why.IN_BAND | Why.RESTS | GUARDED
+"""What replaces every reason before it."""
 
 _NOISE = 1 + 1e-12
 """A limit counts as passed above this much of it; smaller than what the review forgives."""
@@ -62,6 +66,8 @@ class Book:
     `weights` as asked (fractions of `equity`); `held` shares; `price` last closes, USD a share; `whole`
     where only whole shares trade; `active` where trading is wanted today; `volume` 20-day average, shares
     (inf where it is not judged); `cash`, `equity` and `sent` (value this session sent earlier) in USD.
+    `universe` is how many symbols may be traded, where `symbols` are fewer (0: as many). A backtest reviews
+    k plans at once: then the arrays are (k, m), and cash, equity and sent (k, 1).
     """
 
     symbols: tuple[str, ...]
@@ -74,21 +80,54 @@ class Book:
     cash: float
     equity: float
     sent: float = 0.0
+    universe: int = 0
+
+    @property
+    def breadth(self) -> int:
+        """How many symbols may be traded."""
+        return self.universe or len(self.symbols)
+
+
+Mark = tuple[Why, "NDArray[np.bool_]"]
+"""A reason, and the symbols (m,) that it holds for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sized:
-    """The sizes of a plan, arrays (m,): `target` and signed `quantity` in shares, `why` as `Why` flags.
+    """The sizes of a plan, arrays (m,): `target` and signed `quantity` in shares.
 
     `weights` are the asked ones after the cash buffer, fractions of equity; `gap` is what the quantity
-    would be if nothing shortened it, in shares.
+    would be if nothing shortened it, in shares; `whole` is the book's; `marks` say what held, shortened or
+    dropped an order on its way. A backtest sizes thousands of plans and asks few of them why: the flags are
+    put together when they are asked for.
     """
 
     weights: NDArray[np.float64]
     target: NDArray[np.float64]
     gap: NDArray[np.float64]
     quantity: NDArray[np.float64]
-    why: NDArray[np.int32]
+    whole: NDArray[np.bool_]
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def why(self) -> NDArray[np.int32]:
+        """The reasons of each symbol (m,), `Why` flags: who rests or is guarded is only that, caps add up."""
+        too_small = np.where(self.whole, int(Why.WHOLE_SHARE), int(Why.MIN_ORDER))
+        at_rest = np.where(self.target == 0, too_small, int(Why.AT_TARGET))
+        moves = np.where(_leaves(self), int(Why.EXIT), int(Why.TO_TARGET))
+        why = np.where(self.gap == 0, np.where(self.weights == 0, int(Why.NO_WEIGHT), at_rest), moves)
+        for flag, mask in self.marks:
+            why = np.where(mask, int(flag) if flag & ALONE else why | int(flag), why)
+        return why.astype(np.int32)
+
+    def marked(self, flags: Why) -> NDArray[np.bool_]:
+        """Say of each symbol (m,) whether one of `flags`, all of them marks, holds for it."""
+        found = np.zeros(self.gap.shape, dtype=np.bool_)
+        wanted = int(flags)
+        for flag, mask in self.marks:
+            if int(flag) & wanted:
+                found |= mask
+        return found
 
 
 def buffered(weights: NDArray[np.float64], buffer: float) -> NDArray[np.float64]:
@@ -98,30 +137,22 @@ def buffered(weights: NDArray[np.float64], buffer: float) -> NDArray[np.float64]
 
 
 def wanted(book: Book, execution: Execution) -> Sized:
-    """Give each symbol's gap to its target, 0 where it stays within the band, rests or is too small."""
+    """Give each symbol's gap to its target; the quantity is 0 where it stays within the band or rests."""
     weights = buffered(book.weights, execution.cash_buffer)
     goal = weights * book.equity
     target = round_down(goal / book.price, book.whole)
-    drift = np.abs(goal - book.held * book.price)
-    leaving = (weights == 0) & (book.held > 0)
-    # a first purchase drifts by its whole goal, and below a goal of 0 lies nothing: both are beyond any band
-    in_band = (drift < execution.band * book.equity) & (drift < execution.band_relative * goal)
     gap = target - book.held
-    why = np.where(leaving, int(Why.EXIT), int(Why.TO_TARGET)).astype(np.int32)
-    why = np.where(gap == 0, _at_rest(weights, target, book.whole), why)
-    why = np.where(in_band, int(Why.IN_BAND), why)
-    why = np.where(~book.active, int(Why.RESTS), why)
-    trades = (why == Why.TO_TARGET) | (why == Why.EXIT)
-    return Sized(weights, target, gap, np.where(trades, gap, 0.0), why.astype(np.int32))
+    drift = np.abs(goal - book.held * book.price)
+    # a first purchase drifts by its whole goal, and below a goal of 0 lies nothing: both are beyond any band
+    in_band = drift < np.minimum(execution.band_relative * goal, execution.band * book.equity)
+    rests = ~book.active
+    quantity = np.where(in_band | rests, 0.0, gap)
+    return Sized(weights, target, gap, quantity, book.whole, ((Why.IN_BAND, in_band), (Why.RESTS, rests)))
 
 
-def _at_rest(
-    weights: NDArray[np.float64], target: NDArray[np.float64], whole: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Say why nothing is to be traded where the gap is 0."""
-    too_small = np.where(whole, int(Why.WHOLE_SHARE), int(Why.MIN_ORDER))
-    reached = np.where(target == 0, too_small, int(Why.AT_TARGET))
-    return np.where(weights == 0, int(Why.NO_WEIGHT), reached)
+def _leaves(sized: Sized) -> NDArray[np.bool_]:
+    """Say of each symbol (m,) whether all that is held is to be sold."""
+    return np.asarray((sized.weights == 0) & (sized.gap < 0))
 
 
 def size(book: Book, execution: Execution, risk: Risk, guard: NDArray[np.int32] | None = None) -> Sized:
@@ -130,66 +161,71 @@ def size(book: Book, execution: Execution, risk: Risk, guard: NDArray[np.int32] 
     `guard` (m,) holds `Why` flags of symbols whose quote may not be traded on today, else 0. Sells become
     lots before the buys are fitted to the cash, so that what rounding leaves unsold is not spent.
     """
-    sized = wanted(book, execution)
-    why = sized.why.copy()
-    gap = sized.quantity
+    wish = wanted(book, execution)
+    gap, marks = wish.quantity, list(wish.marks)
     if guard is not None:
         held_back = (guard != 0) & (gap != 0)
-        why[held_back] = guard[held_back]
+        marks += [(flag, held_back & (guard == int(flag))) for flag in GUARDED]
         gap = np.where(held_back, 0.0, gap)
-    quantity = _capped(np.abs(gap), book, risk, why)
-    quantity = _within_turnover(quantity, book, risk, why)
-    sells = _in_lots(np.where(gap < 0, quantity, 0.0), gap, book, execution, why)
-    buys = _within_cash(np.where(gap > 0, quantity, 0.0), sells, book, why)
-    buys = _in_lots(buys, gap, book, execution, why)
-    return Sized(sized.weights, sized.target, sized.gap, buys - sells, why)
+    sells, leaves = gap < 0, _leaves(wish)
+    quantity = _within_turnover(_capped(np.abs(gap), book, risk, marks), book, risk, marks)
+    exits = leaves & (quantity >= -gap) if np.count_nonzero(leaves) else None
+    lots = _in_lots(quantity, exits, book, execution, marks)
+    buys = _within_cash(np.where(sells, 0.0, quantity), np.where(sells, lots, 0.0), book, marks)
+    if buys is not None:
+        lots = np.where(sells, lots, _in_lots(buys, None, book, execution, marks))
+    return Sized(wish.weights, wish.target, wish.gap, np.where(sells, -lots, lots), wish.whole, tuple(marks))
 
 
-def order_sizes(symbols: Sequence[str], risk: Risk) -> NDArray[np.float64]:
-    """Give each symbol's largest order (m,), fraction of equity."""
-    sizes = np.full(len(symbols), risk.max_order_size)
-    if risk.max_order_size_by_symbol:
-        sizes[:] = [risk.order_size(symbol) for symbol in symbols]
-    return sizes
+def order_sizes(symbols: Sequence[str], risk: Risk) -> float | NDArray[np.float64]:
+    """Give the largest order, fraction of equity: one for all, or (m,) where a symbol has its own."""
+    if not risk.max_order_size_by_symbol:
+        return risk.max_order_size
+    return np.array([risk.order_size(symbol) for symbol in symbols])
 
 
-def _capped(wish: NDArray[np.float64], book: Book, risk: Risk, why: NDArray[np.int32]) -> NDArray[np.float64]:
+def _capped(wish: NDArray[np.float64], book: Book, risk: Risk, marks: list[Mark]) -> NDArray[np.float64]:
     """Cut each order to `max_order_size`, `max_order_usd` and `max_adv_share`."""
+    staged = order_sizes(book.symbols, risk) * book.equity
+    traded, usd = risk.max_adv_share * book.volume, risk.max_order_usd
+    most = min(staged, usd) if isinstance(staged, float) else np.minimum(staged, usd)
+    tightest = np.minimum(most / book.price, traded)
+    if not np.count_nonzero(wish > tightest * _NOISE):
+        return wish
     quantity = wish
     caps = (
-        (Why.STAGED, order_sizes(book.symbols, risk) * book.equity / book.price),
-        (Why.MAX_ORDER_USD, risk.max_order_usd / book.price),
-        (Why.MAX_ADV_SHARE, risk.max_adv_share * book.volume),
+        (Why.STAGED, staged / book.price),
+        (Why.MAX_ORDER_USD, usd / book.price),
+        (Why.MAX_ADV_SHARE, traded),
     )
     for flag, cap in caps:
         over = quantity > cap * _NOISE
-        if over.any():
-            why[over] |= flag
-            quantity = np.where(over, cap, quantity)
+        marks.append((flag, over))
+        quantity = np.where(over, cap, quantity)
     return quantity
 
 
 def _within_turnover(
-    quantity: NDArray[np.float64], book: Book, risk: Risk, why: NDArray[np.int32]
+    quantity: NDArray[np.float64], book: Book, risk: Risk, marks: list[Mark]
 ) -> NDArray[np.float64]:
     """Scale all orders by one factor, so that the session's value stays within `max_turnover`."""
-    total = float(quantity @ book.price)
+    total = float(quantity.dot(book.price))
     room = max(risk.max_turnover * book.equity - book.sent, 0.0)
     if not total > room * _NOISE:
         return quantity
-    why[quantity > 0] |= Why.MAX_TURNOVER
+    marks.append((Why.MAX_TURNOVER, quantity > 0))
     return _scaled(quantity, room / total, book)
 
 
 def _within_cash(
-    buys: NDArray[np.float64], sells: NDArray[np.float64], book: Book, why: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """Scale the buys by one factor, so that cash and the sells pay for them."""
-    cost = float(buys @ book.price)
-    funds = max(book.cash + float(sells @ book.price), 0.0)
+    buys: NDArray[np.float64], sells: NDArray[np.float64], book: Book, marks: list[Mark]
+) -> NDArray[np.float64] | None:
+    """Scale the buys by one factor, so that cash and the sells pay for them; None where they do as it is."""
+    cost = float(buys.dot(book.price))
+    funds = max(book.cash + float(sells.dot(book.price)), 0.0)
     if not cost > funds * _NOISE:  # also where a NaN is in it: the review refuses that by name
-        return buys
-    why[buys > 0] |= Why.CASH
+        return None
+    marks.append((Why.CASH, buys > 0))
     return _scaled(buys, funds / cost, book)
 
 
@@ -213,19 +249,21 @@ def _scaled(quantity: NDArray[np.float64], factor: float, book: Book) -> NDArray
 
 def _in_lots(
     quantity: NDArray[np.float64],
-    gap: NDArray[np.float64],
+    exits: NDArray[np.bool_] | None,
     book: Book,
     execution: Execution,
-    why: NDArray[np.int32],
+    marks: list[Mark],
 ) -> NDArray[np.float64]:
-    """Round down (a full exit keeps its exact quantity) and turn what is too small into holds."""
-    full_exit = ((why & Why.EXIT) != 0) & (quantity >= -gap)
-    rounded = np.where(full_exit, quantity, round_down(quantity, book.whole))
-    nothing = (quantity > 0) & (rounded == 0)
-    small = (rounded > 0) & (rounded * book.price < execution.min_order_usd)
-    why[nothing] |= np.where(book.whole[nothing], int(Why.WHOLE_SHARE), int(Why.MIN_ORDER)).astype(np.int32)
-    why[small] |= Why.MIN_ORDER
-    return np.where(small, 0.0, rounded)
+    """Round down (full `exits` keep their exact quantity) and turn what is too small into holds."""
+    rounded = round_down(quantity, book.whole)
+    if exits is not None:
+        rounded = np.where(exits, quantity, rounded)
+    dropped = (quantity > 0) & (rounded * book.price < execution.min_order_usd)
+    if not np.count_nonzero(dropped):
+        return rounded
+    fractions = dropped & book.whole & (rounded == 0)
+    marks += [(Why.WHOLE_SHARE, fractions), (Why.MIN_ORDER, dropped & ~fractions)]
+    return np.where(dropped, 0.0, rounded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +339,7 @@ class Plan:
 
     def short_of_target(self) -> tuple[str, ...]:
         """Give the symbols that a cap or the quote guard leaves short of their targets."""
-        left = (self.sized.why & int(SHORTENED | GUARDED)) != 0
+        left = self.sized.marked(LEFT_SHORT)
         return tuple(self.book.symbols[i] for i in np.flatnonzero(left))
 
     def _order(self, i: int) -> Order:

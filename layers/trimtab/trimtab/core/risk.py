@@ -1,7 +1,8 @@
 """Risk: every pre-trade rule, one small function each, and the only maker of `Approved`.
 
-A rule takes the plan, the day's conditions and the limits, and gives one verdict; its subject is the
-symbol that comes closest to the limit, or the portfolio. No rule can be passed by.
+A rule takes the plan, the day's conditions and the limits, and measures what it sees against what it
+allows; its verdict's subject is the symbol that comes closest to the limit, or the portfolio. No rule can be
+passed by. Rules work along the last axis of their arrays, so that a backtest has many plans judged at once.
 """
 
 from __future__ import annotations
@@ -74,7 +75,35 @@ class Conditions:
     approval: Approval | None = None
 
 
-Rule = Callable[[Plan, Conditions, "Risk"], Verdict]
+@dataclass(frozen=True, slots=True, eq=False)
+class Measure:
+    """What a rule sees against what it allows: a value each symbol (m,), or one the whole plan (1,).
+
+    Of k plans at once they are (k, m) or (k, 1); `allowed` may be one number for all. `noise` is the part of
+    the limit that is forgiven.
+    """
+
+    rule: str
+    seen: NDArray[np.float64]
+    allowed: NDArray[np.float64] | float
+    detail: str
+    noise: float = TOLERANCE
+
+    def passed(self) -> NDArray[np.bool_]:
+        """Say whether everything is within its limit, one answer a plan."""
+        return np.asarray((self.seen <= self.allowed * (1 + self.noise)).all(axis=-1))
+
+    def verdict(self, symbols: Sequence[str], *, each: bool) -> Verdict:
+        """Word it for one plan; where it is of `each` symbol, by the one that comes closest to its limit."""
+        allowed = np.broadcast_to(np.asarray(self.allowed), self.seen.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):  # where nothing is allowed
+            i = int(np.argmax(self.seen / allowed))
+        subject = symbols[i] if each and self.seen[i] > 0 else "portfolio"
+        passed = bool(self.passed())
+        return Verdict(self.rule, subject, passed, f"{self.seen[i]:.10g}", f"{allowed[i]:.10g}", self.detail)
+
+
+Rule = Callable[[Plan, Conditions, "Risk"], "Measure | Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +159,25 @@ def judge(plan: Plan, conditions: Conditions, risk: Risk) -> tuple[Verdict, ...]
     first = numbers(plan, conditions, risk)
     if not first.passed:
         return (first,)
-    return (first, *(rule(plan, conditions, risk) for rule in RULES[1:]))
+    return (first, *(_worded(rule, plan, conditions, risk) for rule in RULES[1:]))
+
+
+def _worded(rule: Rule, plan: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+    seen = rule(plan, conditions, risk)
+    return seen if isinstance(seen, Verdict) else seen.verdict(plan.book.symbols, each=rule in EACH)
+
+
+def passes(plan: Plan, conditions: Conditions, risk: Risk) -> NDArray[np.bool_]:
+    """Say of each of k plans, stacked, whether every rule lets it pass that measures something.
+
+    The others (`OF_A_DAY`) ask what only a day at the broker has: listings, quotes of limits, approval.
+    """
+    fine = ~_wrong(plan).any(axis=-1) & _totals(plan)
+    for rule in RULES[1:]:
+        if rule not in OF_A_DAY:
+            measure = rule(plan, conditions, risk)
+            fine = fine & (measure.passed() if isinstance(measure, Measure) else measure.passed)
+    return np.asarray(fine)
 
 
 def refuse(verdicts: Sequence[Verdict]) -> None:
@@ -170,95 +217,98 @@ def _after(plan: Plan) -> NDArray[np.float64]:
     return (plan.book.held + plan.sized.quantity) * plan.book.price / plan.book.equity
 
 
-def _worst(
-    rule: str, plan: Plan, seen: NDArray[np.float64], allowed: NDArray[np.float64], detail: str
-) -> Verdict:
-    """Judge `seen` against `allowed`, both (m,), by the symbol that comes closest to its limit."""
-    i = int(np.argmax(seen / allowed))
-    passed = bool(seen[i] <= allowed[i] * (1 + TOLERANCE))
-    subject = plan.book.symbols[i] if seen[i] > 0 else "portfolio"
-    return Verdict(rule, subject, passed, f"{seen[i]:.10g}", f"{allowed[i]:.10g}", detail)
+def _sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up over the symbols: (1,), or (k, 1) of k plans."""
+    return np.asarray(values.sum(axis=-1, keepdims=True))
 
 
-def _total(rule: str, seen: float, allowed: float, detail: str) -> Verdict:
-    passed = seen <= allowed * (1 + TOLERANCE)
-    return Verdict(rule, "portfolio", passed, f"{seen:.10g}", f"{allowed:.10g}", detail)
+def _orders(plan: Plan) -> NDArray[np.float64]:
+    """Count the orders: (1,), or (k, 1) of k plans."""
+    return _sum((plan.sized.quantity != 0).astype(np.float64))
 
 
-def _count(rule: str, seen: int, allowed: int, detail: str) -> Verdict:
-    return Verdict(rule, "portfolio", seen <= allowed, str(seen), str(allowed), detail)
+def _one(value: float) -> NDArray[np.float64]:
+    """Give one value as a row of one; k of them, (k, 1), as they are."""
+    return np.atleast_1d(np.asarray(value, dtype=np.float64))
+
+
+def _wrong(plan: Plan) -> NDArray[np.bool_]:
+    """Say of each symbol (m,) whether a number of it is none, its price not above 0, or it is short."""
+    book = plan.book
+    right = np.isfinite(book.price) & (book.price > 0) & np.isfinite(plan.sized.quantity)
+    for parts in (book.weights, book.held):
+        right &= np.isfinite(parts) & (parts >= 0)
+    return np.asarray(~right)
+
+
+def _totals(plan: Plan) -> NDArray[np.bool_]:
+    """Say whether equity, cash and what was sent are numbers, the equity above 0; one answer a plan."""
+    book = plan.book
+    fine = np.atleast_1d(np.asarray(book.equity) > 0)
+    for amount in (book.equity, book.cash, book.sent):
+        fine = fine & np.isfinite(amount)
+    return np.asarray(fine.all(axis=-1))
 
 
 def numbers(plan: Plan, _: Conditions, __: Risk) -> Verdict:
     """No plan from what is no number: all finite, prices and equity above 0, nothing held short."""
     book = plan.book
-    wrong = ~(np.isfinite(book.price) & (book.price > 0) & np.isfinite(plan.sized.quantity))
-    for parts in (book.weights, book.held):
-        wrong |= ~(np.isfinite(parts) & (parts >= 0))
-    names = [book.symbols[i] for i in np.flatnonzero(wrong)]
-    totals = book.equity > 0 and bool(np.isfinite([book.equity, book.cash, book.sent]).all())
+    names = [book.symbols[i] for i in np.flatnonzero(_wrong(plan))]
     seen = ", ".join(names[:5]) or f"equity {book.equity:.2f}, cash {book.cash:.2f}, sent {book.sent:.2f}"
-    subject, passed = names[0] if names else "portfolio", totals and not names
+    subject, passed = names[0] if names else "portfolio", bool(_totals(plan)) and not names
     detail = "weights, holdings, prices, equity, cash"
     return Verdict("numbers", subject, passed, seen, "finite, prices and equity above 0", detail)
 
 
-def max_order_size(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_order_size(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No order above its fraction of equity."""
     allowed = order_sizes(plan.book.symbols, risk)
-    return _worst("max_order_size", plan, _value(plan) / plan.book.equity, allowed, "order value / equity")
+    return Measure("max_order_size", _value(plan) / plan.book.equity, allowed, "order value / equity")
 
 
-def max_order_usd(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_order_usd(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No order above an absolute value."""
-    allowed = np.full(len(plan.book.symbols), risk.max_order_usd)
-    return _worst("max_order_usd", plan, _value(plan), allowed, "order value, USD")
+    return Measure("max_order_usd", _value(plan), risk.max_order_usd, "order value, USD")
 
 
-def max_position(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_position(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No weight above its limit after all orders, judged for symbols that an order raises."""
-    limit = risk.max_position
-    if limit is None:
-        limit = min(1.0, float(plan.sized.weights.max(initial=0.0)) + POSITION_HEADROOM)
+    largest = plan.sized.weights.max(axis=-1, keepdims=True, initial=0.0)
+    limit = np.minimum(1.0, largest + POSITION_HEADROOM) if risk.max_position is None else risk.max_position
     raised = np.where(plan.sized.quantity > 0, _after(plan), 0.0)
-    return _worst("max_position", plan, raised, np.full(len(raised), limit), "weight after all orders")
+    return Measure("max_position", raised, limit, "weight after all orders")
 
 
-def max_exposure(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_exposure(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No more invested than allowed after all orders, judged when an order raises it."""
-    buys = bool((plan.sized.quantity > 0).any())
-    seen = float(_after(plan).sum()) if buys else 0.0
-    return _total("max_exposure", seen, risk.max_exposure, "sum of weights after all orders")
+    buys = (plan.sized.quantity > 0).any(axis=-1, keepdims=True)
+    seen = np.where(buys, _sum(_after(plan)), 0.0)
+    return Measure("max_exposure", seen, risk.max_exposure, "sum of weights after all orders")
 
 
-def max_turnover(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_turnover(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No more value sent in a session than allowed, earlier runs counted."""
-    seen = (float(_value(plan).sum()) + plan.book.sent) / plan.book.equity
-    if not plan.sized.quantity.any():
-        seen = min(seen, risk.max_turnover)
-    return _total("max_turnover", seen, risk.max_turnover, "value of the session's orders / equity")
+    seen = (_sum(_value(plan)) + plan.book.sent) / plan.book.equity
+    seen = np.where(_orders(plan) > 0, seen, np.minimum(seen, risk.max_turnover))
+    return Measure("max_turnover", seen, risk.max_turnover, "value of the session's orders / equity")
 
 
-def max_adv_share(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_adv_share(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No order above its share of the 20-day average volume."""
     share = np.abs(plan.sized.quantity) / np.maximum(plan.book.volume, 1e-9)
     share = np.where(plan.sized.quantity == 0, 0.0, share)
-    return _worst(
-        "max_adv_share", plan, share, np.full(len(share), risk.max_adv_share), "order / average volume"
-    )
+    return Measure("max_adv_share", share, risk.max_adv_share, "order / average volume")
 
 
-def max_orders(plan: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+def max_orders(plan: Plan, conditions: Conditions, risk: Risk) -> Measure:
     """No more order ids in a session than allowed."""
-    allowed = orders_allowed(risk, len(plan.book.symbols))
-    seen = conditions.order_ids + int(np.count_nonzero(plan.sized.quantity))
-    return _count("max_orders", seen, allowed, "order ids this session")
+    allowed = orders_allowed(risk, plan.book.breadth)
+    return Measure("max_orders", conditions.order_ids + _orders(plan), allowed, "order ids this session")
 
 
-def max_requests(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def max_requests(plan: Plan, _: Conditions, risk: Risk) -> Measure:
     """No more order requests in a run than allowed; execute counts the real ones against the same limit."""
-    seen = int(np.count_nonzero(plan.sized.quantity))
-    return _count("max_requests", seen, requests_allowed(risk, len(plan.book.symbols)), "orders to send")
+    return Measure("max_requests", _orders(plan), requests_allowed(risk, plan.book.breadth), "orders to send")
 
 
 def orders_allowed(risk: Risk, symbols: int) -> int:
@@ -271,20 +321,19 @@ def requests_allowed(risk: Risk, symbols: int) -> int:
     return risk.max_requests or 2 * SLOTS * symbols
 
 
-def max_runs_with_orders(plan: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+def max_runs_with_orders(plan: Plan, conditions: Conditions, risk: Risk) -> Measure:
     """No more runs that send orders in a session than allowed."""
-    sends = bool(plan.sized.quantity.any())
-    seen = conditions.runs_with_orders + int(sends)
-    return _count("max_runs_with_orders", seen if sends else 0, risk.max_runs_with_orders, "runs with orders")
+    seen = np.where(_orders(plan) > 0, conditions.runs_with_orders + 1.0, 0.0)
+    return Measure("max_runs_with_orders", seen, risk.max_runs_with_orders, "runs with orders")
 
 
-def quotes(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
+def quotes(plan: Plan, _: Conditions, __: Risk) -> Measure:
     """No trading where the quotes of more than a third of the planned symbols cannot be trusted."""
-    held = int(np.count_nonzero(plan.sized.why & int(GUARDED)))
-    planned = held + int(np.count_nonzero(plan.sized.quantity))
-    passed = held <= 1 or GUARDED_PART * held <= planned
-    detail = f"planned symbols without a quote within gap {risk.max_gap:g} and spread {risk.max_spread:g}"
-    return Verdict("quotes", "portfolio", passed, f"{held} of {planned}", "a third, or one", detail)
+    held = _sum(plan.sized.marked(GUARDED).astype(np.float64))
+    allowed = np.maximum((held + _orders(plan)) // GUARDED_PART, 1.0)
+    return Measure(
+        "quotes", held, allowed, "symbols held by their quotes; a third of the plan, or one, may be"
+    )
 
 
 def price_collar(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
@@ -304,22 +353,19 @@ def price_collar(plan: Plan, _: Conditions, risk: Risk) -> Verdict:
     return Verdict("price_collar", subject, passed, f"{worst:.10g}", f"{allowed:.10g}", detail)
 
 
-def cash(plan: Plan, _: Conditions, __: Risk) -> Verdict:
+def cash(plan: Plan, _: Conditions, __: Risk) -> Measure:
     """Never on margin: cash and the planned sells pay for the buys."""
     signed = plan.sized.quantity * plan.book.price
-    cost, freed = float(signed[signed > 0].sum()), float(-signed[signed < 0].sum())
-    funds = max(plan.book.cash + freed, 0.0)
-    return _total("cash", cost, funds, "value of the buys against cash and sells, USD")
+    cost, freed = _sum(np.maximum(signed, 0.0)), _sum(np.maximum(-signed, 0.0))
+    funds = np.maximum(plan.book.cash + freed, 0.0)
+    return Measure("cash", cost, funds, "value of the buys against cash and sells, USD")
 
 
-def no_short(plan: Plan, _: Conditions, __: Risk) -> Verdict:
-    """Never short: no sell above what is held."""
+def no_short(plan: Plan, _: Conditions, __: Risk) -> Measure:
+    """Never short: no sell above what is held, not by the least part of a share."""
     sells = np.maximum(-plan.sized.quantity, 0.0)
-    over = sells - plan.book.held
-    i = int(np.argmax(np.where(sells > 0, over, -np.inf)))
-    passed = not (sells > plan.book.held).any()
-    subject = plan.book.symbols[i] if sells[i] > 0 else "portfolio"
-    return Verdict("no_short", subject, passed, f"{sells[i]:.6f}", f"{plan.book.held[i]:.6f}", "shares sold")
+    held = np.where(sells > 0, plan.book.held, np.inf)
+    return Measure("no_short", sells, held, "shares sold against shares held", noise=0.0)
 
 
 def tradable(plan: Plan, conditions: Conditions, _: Risk) -> Verdict:
@@ -333,20 +379,20 @@ def tradable(plan: Plan, conditions: Conditions, _: Risk) -> Verdict:
     return Verdict("tradable", "portfolio", True, "all", "active, tradable", "what the broker lists")
 
 
-def max_drawdown(_: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+def max_drawdown(_: Plan, conditions: Conditions, risk: Risk) -> Measure:
     """No order once the account fell too far from its peak."""
     detail = "fall of the account from its peak since the last resume, flows taken out"
-    return _total("max_drawdown", conditions.drawdown, risk.max_drawdown, detail)
+    return Measure("max_drawdown", _one(conditions.drawdown), risk.max_drawdown, detail)
 
 
-def max_equity_move(_: Plan, conditions: Conditions, risk: Risk) -> Verdict:
+def max_equity_move(_: Plan, conditions: Conditions, risk: Risk) -> Measure | Verdict:
     """No order on a day when the account moved further than its owner thinks possible."""
     seen, allowed = conditions.equity_move, risk.max_equity_move
     if seen is None:
         detail = "not judged: no equity of the session before"
         return Verdict("max_equity_move", "portfolio", True, "unknown", f"{allowed:.10g}", detail)
     detail = "move of the account since the session before, flows taken out"
-    return _total("max_equity_move", seen, allowed, detail)
+    return Measure("max_equity_move", _one(seen), allowed, detail)
 
 
 def require_approval(_: Plan, conditions: Conditions, risk: Risk) -> Verdict:
@@ -389,3 +435,8 @@ RULES: tuple[Rule, ...] = (
     require_approval,
 )
 """Every rule that a plan passes before it is stored, in the order in which they are judged."""
+
+EACH = frozenset({max_order_size, max_order_usd, max_position, max_adv_share, no_short})
+"""The rules that measure each symbol."""
+OF_A_DAY = frozenset({tradable, price_collar, require_approval})
+"""The rules that only a day at the broker can be judged by."""
