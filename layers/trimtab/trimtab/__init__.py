@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trimtab import strategies
     from trimtab.adapters.files import read_bars
+    from trimtab.backtesting import backtest
     from trimtab.core.bars import Bars, History
 
 __version__ = "0.1.0"
 
-__all__ = ["Bars", "History", "read_bars", "strategies"]
+__all__ = ["Bars", "History", "backtest", "read_bars", "strategies"]
 
-_HOMES = {"Bars": "core.bars", "History": "core.bars", "read_bars": "adapters.files"}
+_HOMES = {
+    "Bars": "core.bars",
+    "History": "core.bars",
+    "backtest": "backtesting",
+    "read_bars": "adapters.files",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ import math
 import random
 import secrets as chance
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -72,8 +72,8 @@ class Desk:
         Raises:
             Misconfigured: keys, hosts, strategy or universe are not usable.
         """
-        loaded = resolve(settings.strategy.name, settings.strategy.params, settings.folder, BUILT_IN)
-        universe = _universe(settings, loaded)
+        loaded = decider(settings)
+        universe = loaded.symbols
         root = settings.store_path
         with ExitStack() as stack:
             if settings.mode == "simulated":
@@ -93,7 +93,7 @@ class Desk:
                 lambda: _fresh_id(outside.clock.now()),
                 seconds_left,
             )
-            mandate = _mandate(settings, universe, loaded, outside.urls["trading"])
+            mandate = _mandate(settings, loaded, outside.urls["trading"])
             return cls(settings, mandate, world, outside.exchange, stack.pop_all())
         raise AssertionError  # the stack never swallows an error
 
@@ -191,6 +191,17 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
     return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
 
 
+def decider(settings: Settings) -> Loaded:
+    """Give the strategy that the settings name, with the universe as its symbols and the history it is shown.
+
+    Raises:
+        Misconfigured: there is no such strategy, it has no universe, or it needs more history.
+    """
+    loaded = resolve(settings.strategy.name, settings.strategy.params, settings.folder, BUILT_IN)
+    universe = _universe(settings, loaded)
+    return replace(loaded, symbols=universe, lookback_sessions=_lookback(settings, loaded))
+
+
 def _universe(settings: Settings, loaded: Loaded) -> tuple[str, ...]:
     universe = settings.universe or loaded.symbols
     unknown = sorted(set(settings.risk.max_order_size_by_symbol) - set(universe))
@@ -213,15 +224,15 @@ def _universe(settings: Settings, loaded: Loaded) -> tuple[str, ...]:
     return tuple(sorted(universe))
 
 
-def _mandate(settings: Settings, universe: tuple[str, ...], loaded: Loaded, host: str) -> Mandate:
+def _mandate(settings: Settings, loaded: Loaded, host: str) -> Mandate:
     document = settings.document()
     return Mandate(
         portfolio=settings.portfolio,
         mode=settings.mode,
         dry_run=settings.dry_run,
-        universe=universe,
+        universe=loaded.symbols,
         rule=loaded,
-        lookback=_lookback(settings, loaded),
+        lookback=loaded.lookback_sessions,
         interval=settings.schedule.job_interval,
         feed=settings.data.feed,
         execution=settings.execution,

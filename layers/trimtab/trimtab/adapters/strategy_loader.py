@@ -208,6 +208,8 @@ def _made(name: str, factory: Callable[..., Any], params: Mapping[str, object]) 
         ) from cause
     try:
         made = factory(**params)
+    except ImportError as cause:
+        raise _lacking(name, cause) from cause
     except Exception as cause:
         raise _refused(name, params, signature, cause) from cause
     if not callable(made):
@@ -233,6 +235,15 @@ def _refused(
         seen=seen,
         allowed=allowed,
         hint="change strategy.params in config.json",
+    )
+
+
+def _lacking(name: str, cause: ImportError) -> Misconfigured:
+    """Word what a factory could not import; what the error says after a colon is what to do about it."""
+    said, _, remedy = str(cause).partition(": ")
+    hint = remedy or (f"install {cause.name}" if cause.name else "")
+    return Misconfigured(
+        CODE, f"{name} can't be made: {said}", seen=f"no {cause.name or 'such module'}", hint=hint
     )
 
 

@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the arguments of the command line.
+    """Read the arguments of the command line; `words` of what is given are the arguments themselves.
 
     Raises:
         Misconfigured: a verb or a flag is unknown, missing or not what it takes.
@@ -57,6 +57,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise Misconfigured("usage", "a verb is missing", allowed=", ".join(VERBS))
     if unknown:
         raise _unknown_word(parser, parsed.verb, unknown[0])
+    parsed.words = list(arguments)
     return parsed
 
 
@@ -163,6 +164,75 @@ def _halt(parser: argparse.ArgumentParser) -> None:
 
 def _resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every portfolio of the store")
+
+
+def _backtest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FILE", help="daily bars, parquet or csv (default: the sample)")
+    parser.add_argument("--start", type=_date, metavar="DATE", help="first session, YYYY-MM-DD, inclusive")
+    parser.add_argument("--end", type=_date, metavar="DATE", help="last session, inclusive")
+    parser.add_argument(
+        "--plan",
+        choices=["live", "exact"],
+        default="live",
+        help="`live` plans and reviews as the bot does, `exact` trades to the weights (default: live)",
+    )
+    parser.add_argument(
+        "--fill",
+        choices=["close", "next_open"],
+        default="next_open",
+        help="where orders fill (default: next_open, as the bot's)",
+    )
+    parser.add_argument(
+        "--rebalance",
+        choices=["daily", "weekly", "monthly", "quarterly"],
+        help="when it decides (default: schedule.job_interval)",
+    )
+    parser.add_argument(
+        "--cost-bps", type=_speed, default=10.0, metavar="B", help="cost of an order's value (default: 10)"
+    )
+    parser.add_argument(
+        "--cost-per-share", type=_speed, default=0.0, metavar="USD", help="and of each share (default: 0)"
+    )
+    parser.add_argument(
+        "--cost-minimum", type=_speed, default=0.0, metavar="USD", help="least cost of an order (default: 0)"
+    )
+    parser.add_argument(
+        "--cash", type=_positive, default=100_000.0, metavar="USD", help="to begin with (default: 100000)"
+    )
+    parser.add_argument(
+        "--interest",
+        type=_number,
+        default=0.0,
+        metavar="R",
+        help="on cash, a year; 0.03 is 3 %% (default: 0)",
+    )
+    parser.add_argument(
+        "--contribution",
+        type=_number,
+        default=0.0,
+        metavar="USD",
+        help="comes in at each decision (default: 0)",
+    )
+    parser.add_argument("--benchmark", metavar="SYMBOL", help="compare with buying and holding it")
+    parser.add_argument("--report", metavar="OUT.html", help="write the whole result as one page")
+    parser.add_argument("--out", metavar="DIR", help="write equity, trades, weights and reasons as parquet")
+    parser.add_argument(
+        "--prove", action="store_true", help="show that the strategy sees no future and keeps no state"
+    )
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", nargs="*", metavar="RUN", help="the first run, and perhaps the last (default: all)"
+    )
+    parser.add_argument("--start", type=_date, metavar="DATE", help="first session, YYYY-MM-DD, inclusive")
+    parser.add_argument("--end", type=_date, metavar="DATE", help="last session, inclusive")
+    parser.add_argument(
+        "--data", metavar="FILE", help="daily bars, parquet or csv (default: what the runs saw)"
+    )
+    parser.add_argument(
+        "--cost-bps", type=_speed, default=0.0, metavar="B", help="cost in the backtest (default: 0)"
+    )
 
 
 def _sandbox(parser: argparse.ArgumentParser) -> None:
@@ -280,11 +350,23 @@ VERBS = {
         "trimtab run --no-dry-run --sessions 5",
         _run,
     ),
+    "backtest": Verb(
+        "backtest",
+        "play the strategy over history, planned and reviewed as the bot does",
+        "trimtab backtest --start 2005-01-01 --report backtest.html",
+        _backtest,
+    ),
     "status": Verb(
         "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
     ),
     "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
     "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
+    "compare": Verb(
+        "compare",
+        "set the runs beside the backtest of the same sessions, and split the gap",
+        "trimtab compare --start 2026-01-02",
+        _compare,
+    ),
     "sandbox": Verb(
         "sandbox",
         "serve a local Alpaca-compatible exchange that replays bars on a virtual clock",

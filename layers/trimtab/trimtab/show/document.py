@@ -64,13 +64,17 @@ def run_document(record: Document) -> Document:
 
 def stopped_record(error: TrimtabError, portfolio: str, mode: str, *, dry_run: bool) -> Document:
     """Give the record of a run that could not write one: what stopped it, and what it had done, if known."""
-    return _EMPTY | (error.unrecorded or {}) | {
-        "portfolio": portfolio,
-        "mode": mode,
-        "dry_run": dry_run,
-        "outcome": "interrupted" if isinstance(error, Interrupted) else "halted",
-        "stage": error.stage or "fetch",
-        "code": error.code,
-        "reason": str(error),
-        "error": error.document(),
-    }
+    return (
+        _EMPTY
+        | (error.unrecorded or {})
+        | {
+            "portfolio": portfolio,
+            "mode": mode,
+            "dry_run": dry_run,
+            "outcome": "interrupted" if isinstance(error, Interrupted) else "halted",
+            "stage": error.stage or "fetch",
+            "code": error.code,
+            "reason": str(error),
+            "error": error.document(),
+        }
+    )

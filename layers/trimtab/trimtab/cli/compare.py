@@ -1,0 +1,184 @@
+"""Compare: the verb that sets recorded runs beside the backtest of the same sessions."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, date, datetime, time, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.files import read_bars
+from trimtab.backtesting.terms import Costs
+from trimtab.cli.opened import settings_of
+from trimtab.cli.progress import Progress
+from trimtab.core.bars import Bars
+from trimtab.desk import Desk, decider
+from trimtab.errors import Halted
+from trimtab.evidence.compare import Player
+from trimtab.evidence.compare import compare as set_beside
+from trimtab.evidence.witness import chained, days_of, scaled, stretch, unbroken
+from trimtab.ports import Unauthorized, Unreachable
+from trimtab.show.compare import compare_text
+from trimtab.show.ledger import find_run, run_keys
+from trimtab.stations.past import folders, read_record
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trimtab.adapters.strategy_loader import Loaded
+    from trimtab.cli.terminal import Terminal
+    from trimtab.core.record import Document
+    from trimtab.evidence.witness import Day
+    from trimtab.ports import Store
+    from trimtab.settings import Settings
+
+__all__ = ["compare"]
+
+
+def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Say by how much the account and its backtest differ, and why.
+
+    Raises:
+        Misconfigured: the configuration, a run's name or a file is not usable, or there are too few runs.
+        Halted: a record is damaged, the feed can't be read, or the strategy's weights are not acceptable.
+    """
+    settings = settings_of(arguments)
+    store, strategy = DirectoryStore(settings.store_path), decider(settings)
+    first, last = _range(arguments, store, settings.portfolio)
+    runs = _runs(store, settings.portfolio, first, last)
+    days = stretch(
+        days_of(runs, _plans(store, settings.portfolio, first, last)), bars_needed=not arguments.data
+    )
+    bars, source = _prices(arguments, settings, strategy.symbols, days)
+    found = set_beside(days, bars, _player(arguments, settings, strategy))
+    document = _head(settings, runs, days) | {"prices": source} | found.document()
+    terminal.say(compare_text(document, terminal.page))
+    terminal.document(document)
+    return 0
+
+
+def _player(arguments: argparse.Namespace, settings: Settings, strategy: Loaded) -> Player:
+    return Player(
+        strategy,
+        strategy.lookback_sessions,
+        strategy.least_history,
+        settings.schedule.job_interval,
+        settings.execution,
+        settings.risk,
+        Costs(arguments.cost_bps),
+    )
+
+
+def _prices(
+    arguments: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], days: list[Day]
+) -> tuple[Bars, str]:
+    """Give the prices to compare at, and where they are from.
+
+    Raises:
+        Misconfigured: the file is not usable.
+        Halted: the feed can't be read.
+    """
+    if arguments.data:
+        bars = read_bars(arguments.data, adjusted=settings.data.adjustment == "all")
+        return scaled(bars, days[0], symbols), Path(arguments.data).name
+    if unbroken(days):
+        return chained(days, symbols), "the runs' own"
+    fetch = _replayed if settings.mode == "simulated" else _fetched
+    first = min(day.bars.sessions[0] for day in days if day.bars is not None)
+    bars = fetch(settings, symbols, date.fromisoformat(str(first)), date.fromisoformat(str(days[-1].session)))
+    return scaled(bars, days[0], symbols), "fetched anew: the runs looked back too little"
+
+
+def _replayed(settings: Settings, symbols: tuple[str, ...], first: date, before: date) -> Bars:
+    """Give the bars that the embedded exchange of this portfolio replays, up to the session before a date."""
+    from trimtab.adapters.exchange.state import kept_symbols  # noqa: PLC0415 - only this mode pays for it
+    from trimtab.adapters.sample import embedded  # noqa: PLC0415 - as above
+
+    kept = kept_symbols(settings.store_path / "exchange" / f"{settings.portfolio}.db")
+    tape = embedded(sorted({*symbols, *kept}))
+    return tape.bars(symbols, first, before - timedelta(days=1), settings.data.adjustment)
+
+
+def _fetched(settings: Settings, symbols: tuple[str, ...], first: date, before: date) -> Bars:
+    """Ask the feed for bars, up to the session before a date.
+
+    Raises:
+        Halted: it can't be read.
+    """
+    try:
+        with Desk.of(settings, os.environ) as desk:
+            return desk.world.market.bars(symbols, first, datetime.combine(before, time(), UTC))
+    except (Unreachable, Unauthorized) as error:
+        raise Halted(
+            "unreachable",
+            "the runs looked back too little to compare them, and the feed can't be read",
+            seen=error,
+            allowed="a clear answer, or a file",
+            hint="give the prices with --data FILE, or try again when it answers",
+        ) from error
+
+
+def _range(arguments: argparse.Namespace, store: Store, portfolio: str) -> tuple[str, str]:
+    """Give the first and the last session that may be compared: as dated, and as the named runs span.
+
+    Raises:
+        Misconfigured: a name stands for no run, or for several.
+    """
+    keys = run_keys(store, portfolio) if arguments.run else {}
+    named = sorted(keys[find_run(keys, name)].split("/")[2] for name in arguments.run)
+    first, last = str(arguments.start or ""), str(arguments.end or "9999")
+    if named:
+        first = max(first, named[0])
+    if len(named) > 1:
+        last = min(last, named[-1])
+    return first, last
+
+
+def _runs(store: Store, portfolio: str, first: str, last: str) -> list[tuple[Document, Bars | None]]:
+    """Give the complete records of these sessions, each with the bars that it saw, oldest first; no dry ones.
+
+    Raises:
+        Halted: one is damaged.
+    """
+    within = [f for f in folders(store, f"runs/{portfolio}/") if first <= f.split("/")[2] <= last]
+    runs = []
+    with Progress("reading runs") as progress:
+        for i, folder in enumerate(within):
+            progress.tell(i / len(within))
+            record = read_record(store, folder)
+            if not record["dry_run"]:
+                runs.append((record, _bars(store.get(f"{folder}/inputs.parquet"))))
+    return runs
+
+
+def _bars(blob: bytes | None) -> Bars | None:
+    """Give the bars of inputs.parquet; None where a run saw none."""
+    import polars as pl  # noqa: PLC0415 - the verbs that read no bars do not pay for polars
+
+    return None if blob is None else Bars.from_frame(pl.read_parquet(BytesIO(blob)))
+
+
+def _plans(store: Store, portfolio: str, first: str, last: str) -> dict[str, Document]:
+    """Give the stored plans of these sessions, by session."""
+    plans = {}
+    for key in store.list(f"plans/{portfolio}/"):
+        session = key.rsplit("/", 1)[1].removesuffix(".json")
+        if first <= session <= last:
+            plans[session] = json.loads(store.get(key) or b"null")
+    return plans
+
+
+def _head(settings: Settings, runs: list[tuple[Document, Bars | None]], days: list[Day]) -> Document:
+    """Say what is compared."""
+    within = {str(day.session) for day in days}
+    digests = [record["config_digest"] for record, _ in runs if record["session"] in within]
+    return {
+        "portfolio": settings.portfolio,
+        "mode": settings.mode,
+        "strategy": settings.strategy.name,
+        "runs": len(digests),
+        "runs_of_another_config": sum(1 for digest in digests if digest != settings.digest()),
+    }
