@@ -156,7 +156,7 @@ def test_python_path_comes_second(tmp_path: Path) -> None:
         (
             "momentun",
             None,
-            "no built-in strategy 'momentun'; did you mean 'momentum'.*allowed: equal_weight, fixed",
+            "no built-in strategy 'momentun'; did you mean 'momentum'.*allowed: daa, dual_momentum",
         ),
         ("no_such_module:own", None, "there is no module no_such_module"),
         ("own_strategies:plane", None, "no function 'plane'; did you mean 'plain'.*allowed: breaks, factory"),

@@ -89,6 +89,31 @@ def test_hierarchical_risk_parity_by_hand() -> None:
     assert hierarchical_risk_weights(0.04 * links) == pytest.approx(expected)
 
 
+def test_hierarchical_risk_parity_of_maillard_by_hand() -> None:
+    """The halves are the first two and the last two assets; their variances are 0.01312 and 0.029952."""
+    first = 0.029952 / (0.01312 + 0.029952)
+    expected = [0.8 * first, 0.2 * first, 0.64 * (1 - first), 0.36 * (1 - first)]
+    assert hierarchical_risk_weights(MAILLARD) == pytest.approx(expected)
+
+
+def test_hierarchical_risk_parity_clusters_by_the_nearest() -> None:
+    """Single linkage chains C and D to A and B: the order is E F D, C A B; only A and B have a covariance."""
+    correlation = np.eye(6)
+    for i, j, r in ((0, 1, 0.9), (1, 2, 0.8), (2, 3, 0.7), (3, 4, 0.6), (4, 5, 0.85)):
+        correlation[i, j] = correlation[j, i] = r
+    covariance = np.eye(6)
+    covariance[0, 1] = covariance[1, 0] = 1.0
+    expected = [3 / 32, 3 / 32, 3 / 16, 5 / 24, 5 / 24, 5 / 24]  # the halves' variances are 3/9 and 5/9
+    assert hierarchical_risk_weights(covariance, correlation) == pytest.approx(expected)
+
+
+def test_hierarchical_risk_parity_of_halves_without_risk() -> None:
+    """Two whole hedges have no variance to weigh by: half each."""
+    pair = np.array([[0.04, -0.04], [-0.04, 0.04]])
+    covariance = np.block([[pair, np.zeros((2, 2))], [np.zeros((2, 2)), pair]])
+    assert hierarchical_risk_weights(covariance, np.eye(4)) == pytest.approx([0.25] * 4)
+
+
 @given(n=st.integers(1, 12), seed=st.integers(0, 10_000))
 @settings(max_examples=60, deadline=None)
 def test_equal_risk_weights_contribute_the_same(n: int, seed: int) -> None:
@@ -137,7 +162,7 @@ def test_singular_covariances_have_weights_too(solve: Solve) -> None:
         assert weights.sum() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1e6])
+@pytest.mark.parametrize("scale", [1e-20, 1e-4, 1e6])
 @pytest.mark.parametrize("solve", SOLVERS)
 def test_units_of_risk_do_not_matter(solve: Solve, scale: float) -> None:
     """A covariance in other units has the same weights."""

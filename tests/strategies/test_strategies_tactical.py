@@ -42,6 +42,7 @@ def test_faber_gtaa_puts_the_rest_in_the_safe_symbol() -> None:
     assert strategy(series(closes | {"S": [1, 1, np.nan]}), 1e5) == {"A": 0.5}
     assert strategy(series({"A": [1, 2, 3], "B": [1, 2, 3], "S": [1, 1, 1]}), 1e5) == {"A": 0.5, "B": 0.5}
     assert faber_gtaa(["A", "B"], lookback=3, safe="B")(series(closes), 1e5) == {"A": 0.5, "B": 0.5}
+    assert faber_gtaa(["A", "B"], lookback=3, safe="A")(series(closes), 1e5) == {"A": 1.0}
 
 
 def test_faber_gtaa_is_the_filter_over_equal_weight() -> None:
@@ -200,6 +201,7 @@ def test_paa_counts_the_unmeasured_as_fallen() -> None:
     """A missing bar is a symbol above nothing; without one to defend with, that part is cash."""
     closes = {"A": [1, 2, 3], "B": [1, np.nan, 3], "X": [1, np.nan, 1]}
     assert paa(["A", "B"], ["X"], top_n=1, protection=0, lookback=3)(series(closes), 1e5) == {"A": 0.5}
+    assert paa(["A", "B"], ["A"], top_n=1, protection=0, lookback=3)(series(closes), 1e5) == {"A": 1.0}
     assert paa(["A"], ["X"], top_n=1).lookback_sessions == 252
 
 
