@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = HERE.parent.parent / "layers" / "trimtab" / "trimtab"
-EDITION = 2
+EDITION = 3
 """What seeds and cells mean; to be raised where they come to mean something else."""
 CHUNK = 250
 TWICE = 100

@@ -7,7 +7,6 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
@@ -51,8 +50,10 @@ class Transport(SandboxTransport):
 
         def call() -> Any:  # noqa: ANN401 - as above
             self._judge(request.method, request.body)
+            orders = self._process.simulation.exchange.world.book.orders
+            before = len(orders)
             answer = self._face.handle(request)
-            if request.method == "POST" and answer.status == HTTPStatus.OK:
+            if request.method == "POST" and len(orders) > before:  # also where its answer says otherwise
                 self._process.created.add(str(request.json().get("client_order_id")))
             self._process.unlooked.discard(request.query.get("client_order_id", ""))
             if not (answer.broken or answer.wait_s or answer.cut or answer.drip_s):

@@ -118,6 +118,8 @@ def make_plot(seed: int) -> Plot:
     return plot
 
 
+LASTING = 12
+"""A fault that strikes so often outlasts the half minute in which a run looks at its holdings again."""
 HTTP_FAULTS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     *((action, {}) for action in ("drop", "hang", "html", "truncated", "garbage", "empty", "duplicate")),
     *(("status", {"status": status}) for status in (429, 500, 502, 503, 504)),
@@ -255,6 +257,8 @@ def play(
             simulation.face.faults.add(fault)
             if fault.action == "cut":  # half of the deposits were not listed: the account seems to have moved
                 plot.allowed |= {"max_drawdown", "max_equity_move"}
+                if fault.times >= LASTING:  # half of the holdings, for longer than a run looks again
+                    plot.allowed.add("reconcile")
         if plot.rng.random() < 0.2:
             simulation.store_faults.append(store_fault(plot.rng))
         twist.play(drama)
@@ -301,7 +305,11 @@ def finish(drama: Play) -> None:
 
 
 def _allowed(drama: Play, process: Process) -> bool:
-    return process.code in drama.plot.allowed
+    """Say whether a run may end so: for a code that is foreseen, or a latch that was set for one."""
+    latched = process.code == "kill_switch" and any(
+        f"seen: {code}:" in _reason(process) for code in drama.plot.allowed
+    )
+    return process.code in drama.plot.allowed or latched
 
 
 def _reason(process: Process) -> str:

@@ -268,6 +268,20 @@ def test_our_order_of_an_earlier_session_is_cancelled_first(root: Path) -> None:
     assert [seen.method for seen in lab.sends()] == ["DELETE", "POST", "POST", "POST"]
 
 
+def test_our_earlier_order_that_no_view_showed_is_cancelled_by_the_run_that_resumes(root: Path) -> None:
+    """The plan was made without knowing of it; beside it the broker may refuse the plan's own orders."""
+    lab = make_lab(root)
+    with pytest.raises(Killed):
+        lab.run(requests_=Kill(1, only="POST"))
+    name = f"tt1-{lab.h8}-20210226-BBB-0"
+    place(lab, name)
+    assert lab.run(lab.changed(dry_run=True))["outcome"] == "dry_run"
+    assert lab.orders()[name].status == "new"
+    assert lab.run()["outcome"] == "traded"
+    assert lab.orders()[name].status == "canceled"
+    assert [seen.method for seen in lab.sends()] == ["DELETE", "POST", "POST", "POST"]
+
+
 def test_our_earlier_order_that_does_not_end_stops_the_run(root: Path) -> None:
     """Cancelled, but not seen ended within 30 s: refuse rather than trade beside it."""
     lab = make_lab(root, behaviour={"cancel_latency_s": 600.0})

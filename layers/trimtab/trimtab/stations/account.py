@@ -104,6 +104,19 @@ def clear_orders(world: World, mandate: Mandate, today: Today, h8: str) -> None:
         _cancel_all(world, stale)
 
 
+def cancel_earlier(world: World, today: Today, h8: str) -> None:
+    """Cancel what earlier sessions of ours left open: an order that no view showed when the plan was made.
+
+    Raises:
+        Halted: one does not end.
+    """
+    ours, of_today = f"tt1-{h8}-", f"tt1-{h8}-{today.session:%Y%m%d}-"
+    names = [(order, order.client_order_id) for order in world.broker.open_orders()]
+    stale = [order for order, name in names if name.startswith(ours) and not name.startswith(of_today)]
+    if stale:
+        _cancel_all(world, stale)
+
+
 def _judge_unplanned(world: World, mandate: Mandate, today: Today, prefix: str) -> None:
     """Refuse to plan a session whose order ids are in use: a new plan would take their fills for its own.
 
