@@ -110,3 +110,20 @@ def test_a_rule_of_the_day_is_not_asked() -> None:
     strict = WIDE.model_copy(update={"require_approval": "always"})
     assert passes(*stacked(plans, [Conditions({})]), strict).tolist() == [True]
     assert {rule.__name__ for rule in OF_A_DAY} == {"tradable", "price_collar", "require_approval"}
+
+
+def test_a_plan_is_held_to_its_own_largest_target() -> None:
+    """A beside it may be far larger: that is of the other plan."""
+    small = replace(BOOK, weights=np.array([0.1, 0.1, 0.1]))
+    large = replace(BOOK, weights=np.array([0.6, 0.0, 0.0]))
+    plans = [sent(large, {"A": 450.0}), sent(small, {"A": 350.0})]
+    limits = WIDE.model_copy(update={"max_position": None})
+    assert passes(*stacked(plans, [listed(()), listed(())]), limits).tolist() == [True, False]
+
+
+def test_a_plan_that_only_holds_is_not_refused_for_the_buys_of_another() -> None:
+    """Exposure is judged where the plan itself buys."""
+    full = replace(BOOK, held=np.array([500.0, 400.0, 0.0]), cash=10_000.0)
+    plans = [sent(full, {}), sent(BOOK, {"A": 10.0}), sent(full, {"C": 1.0})]
+    limits = WIDE.model_copy(update={"max_exposure": 0.5})
+    assert passes(*stacked(plans, [listed(())] * 3), limits).tolist() == [True, True, False]
