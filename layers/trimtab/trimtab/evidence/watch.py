@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import inspect
 import reprlib
 import sys
@@ -106,15 +107,21 @@ _WATCHING: ContextVar[Watch | None] = ContextVar("_WATCHING", default=None)
 
 @contextmanager
 def watched(watch: Watch) -> Iterator[None]:
-    """Hear what this thread does for as long as the context lasts."""
+    """Hear what this thread does for as long as the context lasts; no garbage is collected meanwhile.
+
+    Finalisers and collection callbacks, which may read a clock, would seem to be the strategy's doing.
+    """
     _listen()
-    before, token = sys.getprofile(), _WATCHING.set(watch)
+    before, token, collects = sys.getprofile(), _WATCHING.set(watch), gc.isenabled()
+    gc.disable()
     sys.setprofile(watch.profile)
     try:
         yield
     finally:
         sys.setprofile(before)
         _WATCHING.reset(token)
+        if collects:
+            gc.enable()
 
 
 @functools.cache
