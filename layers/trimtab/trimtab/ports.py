@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
+    from trimtab.core.actions import Action
     from trimtab.core.bars import Bars
     from trimtab.core.portfolio import (
         Account,
@@ -75,6 +76,15 @@ class Market(Protocol):
         Raises:
             Unreachable: a page could not be read, or was not what a page is.
             Unauthorized: the keys are not accepted.
+        """
+
+    def actions(self, symbols: Sequence[str], start: date, end: date) -> tuple[Action, ...]:
+        """Give the corporate actions of `symbols` with an ex-date from `start` to `end` (New York), inclusive.
+
+        All pages, by ex-date, then symbol. What the vendor has not told yet is not among them.
+
+        Raises:
+            Unreachable, Unauthorized: as above.
         """
 
     def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
