@@ -22,7 +22,7 @@ from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.exchange import Behaviour, Exchange, ExchangeClock
 from trimtab.adapters.exchange.tape import Tape
-from trimtab.adapters.inputs import inputs_file
+from trimtab.adapters.inputs import inputs_file, read_inputs
 from trimtab.adapters.sandbox import Face, SandboxTransport
 from trimtab.adapters.sandbox.faults import Fault
 from trimtab.adapters.sqlite import SqliteTrades
@@ -244,6 +244,7 @@ class Lab:
             self.trades,
             clock,
             inputs_file,
+            read_inputs,
             lambda: f"{self.exchange.now():%Y%m%dT%H%M%SZ}-{next(self.ids):08x}",
             self.seconds_left,
         )

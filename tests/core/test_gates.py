@@ -7,142 +7,133 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from trimtab.core.bars import FIELDS, Bars
-from trimtab.core.gates import judge_account, judge_bars
-from trimtab.core.nyse import sessions
+from core.exhibits import DAYS, SYMBOLS, changed, sound, told, with_cell
+from trimtab.core.bars import FIELDS
+from trimtab.core.gates import Exhibit, judge_account, judge_bars
+from trimtab.core.limits import Gates
 from trimtab.core.portfolio import Account, Portfolio, Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from trimtab.core.bars import Bars
+    from trimtab.core.gates import Judged
     from trimtab.core.verdict import Verdict
 
-SYMBOLS = ("AGG", "SPY", "TLT")
-DAYS = sessions(date(2026, 1, 2), date(2026, 1, 30))
+
+def judged(
+    bars: Bars, universe: Sequence[str] = SYMBOLS, days: Sequence[date] = DAYS, least: int = 0
+) -> Judged:
+    return judge_bars(Exhibit.of(bars, days, Gates()), universe, least)
 
 
-def bars_of(symbols: Sequence[str] = SYMBOLS, days: Sequence[date] = DAYS) -> Bars:
-    """Give sound bars at 100 USD."""
-    shape = (len(days), len(symbols))
-    arrays = {name: np.full(shape, 100.0) for name in (*FIELDS, "raw_close")}
-    return Bars(np.array(days, dtype="datetime64[D]"), tuple(symbols), **arrays)
-
-
-def broken(cells: list[tuple[int, int]], value: float, *fields: str) -> Bars:
-    """Give the sound bars with a value in some cells, (session, symbol), of some fields (else of all)."""
-    bars = bars_of()
-    arrays = {name: getattr(bars, name).copy() for name in (*FIELDS, "raw_close")}
-    for name in fields or arrays:
-        for cell in cells:
-            arrays[name][cell] = value
-    return Bars(bars.sessions, bars.symbols, **arrays)
-
-
-def refusing(verdicts: list[Verdict]) -> list[tuple[str, str]]:
+def refusing(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     return [(v.rule, v.subject) for v in verdicts if not v.passed]
 
 
+def holed(cells: list[tuple[int, int]]) -> Bars:
+    """Give sound bars with none in some cells, (session, symbol)."""
+    bars = sound()
+    grids = {name: getattr(bars, name).copy() for name in (*FIELDS, "raw_close")}
+    for grid in grids.values():
+        for cell in cells:
+            grid[cell] = np.nan
+    return changed(bars, **grids)
+
+
 def test_sound_bars_pass_every_gate() -> None:
-    """Nothing is refused, and each gate says so of the portfolio."""
-    verdicts = judge_bars(bars_of(), SYMBOLS, DAYS)
-    assert refusing(verdicts) == []
-    assert [v.rule for v in verdicts] == [
-        "missing_symbol",
-        "sessions",
-        "short_history",
-        "stale",
-        "missing_session",
-        "bad_price",
+    """Nothing is doubted, and each gate says so of the portfolio."""
+    found = judged(sound())
+    assert found.findings == ()
+    assert refusing(found.verdicts) == []
+    assert [v.rule for v in found.verdicts] == [
+        *("missing_symbol", "sessions", "short_history", "stale"),
+        *("missing_session", "bad_price", "impossible_bar", "open_outside", "wild_range", "quiet"),
+        *("jump", "split", "factor", "dividend", "huge_dividend", "repeated_dividend"),
     ]
-    assert {v.subject for v in verdicts} == {"portfolio"}
+    assert {v.subject for v in found.verdicts} == {"portfolio"}
 
 
 def test_less_history_than_the_strategy_needs_is_refused() -> None:
     """A strategy that lacks history would find no symbol fit and sell everything."""
-    assert refusing(judge_bars(bars_of(), SYMBOLS, DAYS, len(DAYS))) == []
-    assert refusing(judge_bars(bars_of(), SYMBOLS, DAYS, len(DAYS) + 1)) == [("short_history", "portfolio")]
+    assert refusing(judged(sound(), least=len(DAYS)).verdicts) == []
+    assert refusing(judged(sound(), least=len(DAYS) + 1).verdicts) == [("short_history", "portfolio")]
 
 
 def test_a_symbol_without_bars_is_refused_by_name() -> None:
-    bars = bars_of(("AGG", "SPY"))
-    assert refusing(judge_bars(bars, SYMBOLS, DAYS)) == [("missing_symbol", "TLT")]
+    assert refusing(judged(sound(("AGG", "SPY"))).verdicts) == [("missing_symbol", "TLT")]
 
 
 def test_a_symbol_that_was_not_asked_for_is_refused() -> None:
     """Prices go to symbols by their place: one too many would shift them."""
-    assert refusing(judge_bars(bars_of(("AGG", "QQQ", "SPY", "TLT")), SYMBOLS, DAYS)) == [
-        ("missing_symbol", "QQQ")
-    ]
+    assert refusing(judged(sound(("AGG", "QQQ", "SPY", "TLT"))).verdicts) == [("missing_symbol", "QQQ")]
 
 
 @pytest.mark.parametrize(
     ("days", "seen"),
     [
-        (DAYS[:-1], "1 missing, 0 unexpected, first 2026-01-30"),
+        (DAYS[:-1], "1 missing, 0 unexpected, first 2026-02-27"),
         ([*DAYS[:3], *DAYS[4:]], "1 missing, 0 unexpected, first 2026-01-07"),
-        ([*DAYS, date(2026, 1, 31)], "0 missing, 1 unexpected, first 2026-01-31"),  # a Saturday
-        ([*DAYS, date(2026, 2, 2)], "0 missing, 1 unexpected, first 2026-02-02"),  # the future
+        ([*DAYS, date(2026, 2, 28)], "0 missing, 1 unexpected, first 2026-02-28"),  # a Saturday
+        ([*DAYS, date(2026, 3, 2)], "0 missing, 1 unexpected, first 2026-03-02"),  # the future
         ([DAYS[0], *DAYS], "0 missing, 0 unexpected"),  # twice
         ([*DAYS[:2][::-1], *DAYS[2:]], "0 missing, 0 unexpected"),  # unsorted
-        ([], "20 missing"),
+        ([], "39 missing"),
     ],
 )
 def test_sessions_are_the_calendars(days: list[date], seen: str) -> None:
     """Each session once, ascending, none of a weekend or the future, the last complete one included."""
-    verdicts = judge_bars(bars_of(days=days), SYMBOLS, DAYS)
+    verdicts = judged(sound(days=days)).verdicts
     assert refusing(verdicts) == [("sessions", "portfolio")]
     assert verdicts[-1].seen.startswith(seen)
 
 
 def test_no_session_at_all_is_refused() -> None:
     """Where neither calendar nor bars have a session, there is nothing to price with."""
-    assert refusing(judge_bars(bars_of(days=[]), SYMBOLS, [])) == [("sessions", "portfolio")]
+    assert refusing(judged(sound(days=[]), days=[]).verdicts) == [("sessions", "portfolio")]
 
 
 def test_nothing_is_missing_before_the_first_bar() -> None:
     """Bars may begin later than the look-back, all of them or one symbol's."""
-    assert refusing(judge_bars(bars_of(days=DAYS[5:]), SYMBOLS, DAYS)) == []
-    young = broken([(row, 1) for row in range(7)], np.nan)
-    assert refusing(judge_bars(young, SYMBOLS, DAYS)) == []
+    assert refusing(judged(sound(days=DAYS[5:])).verdicts) == []
+    assert refusing(judged(holed([(row, 1) for row in range(7)])).verdicts) == []
 
 
 def test_a_stale_symbol_is_refused() -> None:
     """The last complete session's bar is there for every symbol."""
-    verdicts = judge_bars(broken([(-1, 2)], np.nan), SYMBOLS, DAYS)
-    assert ("stale", "TLT") in refusing(verdicts)
+    assert ("stale", "TLT") in refusing(judged(holed([(-1, 2)])).verdicts)
 
 
 def test_a_hole_is_refused() -> None:
-    """A session without a bar after a symbol's first."""
-    assert refusing(judge_bars(broken([(4, 0), (9, 1)], np.nan), SYMBOLS, DAYS)) == [
-        ("missing_session", "AGG, SPY")
+    """A session without a bar after a symbol's first, wherever it is."""
+    found = judged(holed([(4, 0), (9, 1), (10, 1)]))
+    assert refusing(found.verdicts) == [("missing_session", "AGG, SPY")]
+    assert [finding.seen for finding in found.findings] == [
+        "1 missing: 2026-01-08",
+        "2 missing: 2026-01-15, 2026-01-16",
     ]
 
 
-@given(
-    st.sampled_from(["open", "high", "low", "close"]),
-    st.sampled_from([0.0, -0.01, np.inf, -np.inf]),
-    st.integers(0, len(DAYS) - 1),
-    st.integers(0, 2),
-)
-def test_a_price_that_is_none_is_refused(field: str, price: float, row: int, column: int) -> None:
-    """Zero, negative or infinite, in any price column, of any session and symbol."""
-    verdicts = judge_bars(broken([(row, column)], price, field), SYMBOLS, DAYS)
-    assert refusing(verdicts) == [("bad_price", SYMBOLS[column])]
+def test_one_hole_on_a_thin_feed_only_warns() -> None:
+    """A thin symbol has no trade on one exchange on some days; a second one is too many."""
+    for cells, halts in (([(4, 0)], False), ([(4, 0), (7, 0)], True)):
+        thin = Exhibit.of(holed(cells), DAYS, Gates(), feed="iex")
+        assert told(judge_bars(thin, SYMBOLS).findings) == [("AGG 2026-01-08", halts)]
 
 
-@pytest.mark.parametrize("field", ["open", "high", "low"])
-def test_a_bar_that_lacks_a_price_is_refused(field: str) -> None:
-    assert refusing(judge_bars(broken([(3, 1)], np.nan, field), SYMBOLS, DAYS)) == [("bad_price", "SPY")]
+def test_the_first_verdict_that_fails_names_the_gravest_finding() -> None:
+    """A warning beside a refusal does not hide it."""
+    bars = with_cell(with_cell(sound(), 3, "AGG", open=500.0, high=500.0), 5, "SPY", low=120.0)
+    verdict = next(v for v in judged(bars).verdicts if not v.passed)
+    assert (verdict.rule, verdict.subject) == ("impossible_bar", "SPY")
+    assert verdict.seen.startswith("SPY 2026-01-09: o 100.1 h 101 l 120 c 100")
 
 
 def test_many_names_are_cut() -> None:
     """A message names five symbols and counts the others."""
     many = [f"S{n}" for n in range(8)]
-    (verdict,) = judge_bars(bars_of(()), many, DAYS)
+    (verdict,) = judged(sound(()), many).verdicts
     assert verdict.subject == "S0, S1, S2, S3, S4 and 3 more"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from docs.settings_table import rows
 from rules.copied import ROOT
+from trimtab.core.gates import GATES
 from trimtab.core.plan import Why
 from trimtab.core.risk import RULES
 
@@ -33,10 +34,15 @@ def test_every_risk_rule_is_documented_in_its_order() -> None:
 
 
 def test_every_gate_is_documented() -> None:
-    """docs/risk.md lists the gates on data and account, as the code names them."""
-    source = (ROOT / "layers/trimtab/trimtab/core/gates.py").read_text()
-    codes = re.findall(r'Verdict\(\s*"([a-z_]+)"', source)
-    assert sorted(first_column(read("risk.md"), "Gates on data and account")) == sorted(set(codes))
+    """docs/gates.md lists the data gates, and docs/risk.md those on the account, as the code names them."""
+    folder = ROOT / "layers/trimtab/trimtab/core/gates"
+
+    def verdicts(name: str) -> list[str]:
+        return re.findall(r'Verdict\(\s*"([a-z_]+)"', (folder / f"{name}.py").read_text())
+
+    data = first_column(read("gates.md").replace("# Data gates", "## Data gates"), "Data gates")
+    assert set(data) == {*verdicts("shape"), *GATES, "trade_apart", "revised"}
+    assert first_column(read("risk.md"), "Gates on the account") == list(dict.fromkeys(verdicts("account")))
 
 
 def test_every_reason_code_is_documented() -> None:

@@ -28,7 +28,7 @@ from faults.outside import Clock, KeptTrades, QuickSession, Transport, WatchedSt
 from line_kit import HOST, Killed
 from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys
 from trimtab.adapters.directory import DirectoryStore
-from trimtab.adapters.inputs import inputs_file
+from trimtab.adapters.inputs import inputs_file, read_inputs
 from trimtab.adapters.sandbox import Face
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.core.record import account_hash
@@ -301,6 +301,7 @@ class Simulation:
             WatchedTrades(process),
             clock,
             _no_inputs if self.quick else inputs_file,
+            read_inputs,
             self.new_id,
             process.seconds_left,
         )

@@ -19,7 +19,7 @@ from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys
 from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.directory import DirectoryStore
-from trimtab.adapters.inputs import inputs_file
+from trimtab.adapters.inputs import inputs_file, read_inputs
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.core.mandate import Mandate
@@ -90,6 +90,7 @@ class Desk:
                 SqliteTrades(root / "trades.db"),
                 outside.clock,
                 inputs_file,
+                read_inputs,
                 lambda: _fresh_id(outside.clock.now()),
                 seconds_left,
             )
@@ -244,6 +245,8 @@ def _mandate(settings: Settings, loaded: Loaded, host: str) -> Mandate:
         code_digest=code_digest(loaded.file),
         version=__version__,
         least_history=loaded.least_history,
+        adjustment=settings.data.adjustment,
+        gates=settings.data.gates,
     )
 
 

@@ -79,7 +79,7 @@ class Market(Protocol):
         """
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> tuple[Action, ...]:
-        """Give the corporate actions of `symbols` with an ex-date from `start` to `end` (New York), inclusive.
+        """Give the corporate actions of `symbols` with an ex-date from `start` to `end`, New York, inclusive.
 
         All pages, by ex-date, then symbol. What the vendor has not told yet is not among them.
 
@@ -210,8 +210,8 @@ class Trades(Protocol):
 class World:
     """Everything outside that one run may touch, wired by the composition root.
 
-    `inputs_file` writes bars as the bytes of inputs.parquet; `new_id` gives a fresh random name;
-    `seconds_left` says how long this run may still take.
+    `inputs_file` writes bars as the bytes of inputs.parquet, `read_inputs` reads them (ValueError: they are
+    none); `new_id` gives a fresh random name; `seconds_left` says how long this run may still take.
     """
 
     broker: Broker
@@ -220,5 +220,6 @@ class World:
     trades: Trades
     clock: Clock
     inputs_file: Callable[[Bars], bytes]
+    read_inputs: Callable[[bytes], Bars]
     new_id: Callable[[], str]
     seconds_left: Callable[[], float]

@@ -68,7 +68,7 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     decision = past.due(world.store, mandate, today)
     bars = prices.fetch(world, mandate, today, evidence)
     evidence.stage = "validate"
-    prices.validate(bars, mandate, today, evidence)
+    prices.validate(world, bars, mandate, today, evidence)
     evidence.stage = "positions"
     account.clear_orders(world, mandate, today, str(evidence.h8))
     unfinished.close_earlier(world, mandate, today, str(evidence.h8))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from trimtab.core.bars import Bars
+from trimtab.core.bars import Bars
 
-__all__ = ["inputs_file"]
+__all__ = ["inputs_file", "read_inputs"]
 
 
 def inputs_file(bars: Bars) -> bytes:
@@ -16,3 +14,17 @@ def inputs_file(bars: Bars) -> bytes:
     buffer = BytesIO()
     bars.frame().write_parquet(buffer, compression="zstd", statistics=False)
     return buffer.getvalue()
+
+
+def read_inputs(data: bytes) -> Bars:
+    """Read what `inputs_file` wrote.
+
+    Raises:
+        ValueError: it is not that.
+    """
+    import polars as pl  # noqa: PLC0415 - a run without an earlier one does not pay for it here
+
+    try:
+        return Bars.from_frame(pl.read_parquet(BytesIO(data)))
+    except (pl.exceptions.PolarsError, OSError, TypeError) as error:
+        raise ValueError(f"no inputs: {error}") from error

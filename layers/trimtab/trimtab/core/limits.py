@@ -1,7 +1,7 @@
 """Limits: what the owner allows, one key a rule; the single home of each key, its default and its meaning.
 
-These two models are the `execution` and `risk` objects of config.json. An absent key takes its default;
-an explicit null, NaN, zero, negative or infinite limit is no limit and is refused: no limit, no trade.
+These models are the `execution`, `risk` and `data.gates` objects of config.json. An absent key takes its
+default; an explicit null, NaN, zero, negative or infinite limit is none and is refused: no limit, no trade.
 """
 
 from __future__ import annotations
@@ -46,6 +46,45 @@ class Execution(_Limits):
     """False: whole shares only."""
     fill_timeout_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 120.0
     """Seconds for a phase's fills, then the rest is cancelled."""
+
+
+class Gates(_Limits):
+    """When bars are doubted; see docs/data.md for each gate."""
+
+    max_jump: Fraction = 0.20
+    """A close that moved further than this since the one before is doubted, unless an action explains it."""
+    max_jump_from_median: Fraction = 0.15
+    """It is doubted only where it moved this much otherwise than the median of five or more symbols."""
+    confirming_volume: Positive = 3.0
+    """A jump on this many times the usual volume is believed, with a warning."""
+    stormy: Positive = 4.0
+    """A jump of up to this many times the 20 moves before (root mean square) is believed, with a warning."""
+    max_trade_gap: Fraction = 0.10
+    """After such a jump, the last trade must stand within this fraction of the last close."""
+    split_tolerance: Annotated[float, Field(ge=0, lt=0.2, allow_inf_nan=False)] = 0.02
+    """How near a move must be to a usual split's ratio to be taken for one."""
+    factor_tolerance: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.002
+    """How far adjusted / raw may move otherwise than splits and dividends say."""
+    revision_tolerance: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0005
+    """How far a close may differ from what the last run saw of it before a warning is given."""
+    close_tolerance: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0001
+    """How far a close may lie outside of the day's low and high, fraction of them."""
+    wild_low: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.7
+    """A low under this fraction of the close gets a warning."""
+    wild_high: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.4
+    """A high above this multiple of the close gets a warning."""
+    quiet_sessions: Annotated[int, Field(ge=2)] = 3
+    """So many bars in a row without volume or movement halt; fewer get a warning."""
+    accept: tuple[Annotated[str, Field(pattern=r"^[A-Z0-9.\-/]{1,16}( \d{4}-\d{2}-\d{2})?$")], ...] = ()
+    """What you have looked at and take for true: `"SYMBOL YYYY-MM-DD"` of a finding."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_from_list(cls, data: object) -> object:
+        """Take JSON's list for the tuple."""
+        if isinstance(data, dict) and isinstance(data.get("accept"), list):
+            return {**data, "accept": tuple(data["accept"])}
+        return data
 
 
 class Risk(_Limits):

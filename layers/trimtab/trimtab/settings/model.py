@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from trimtab.core.limits import Execution, Risk
+from trimtab.core.limits import Execution, Gates, Risk
 from trimtab.core.record import digest
 from trimtab.errors import Misconfigured
 
@@ -96,6 +96,8 @@ class Data(BaseModel):
     """What bars are adjusted for."""
     lookback_sessions: Annotated[int, Field(ge=2)] | None = None
     """Sessions of history that the strategy sees. Default: as many as it asks for, else 400."""
+    gates: Gates = Field(default_factory=Gates)
+    """When bars are doubted."""
 
 
 class Store(BaseModel):

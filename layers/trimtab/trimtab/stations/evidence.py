@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
 
+    from trimtab.core.actions import Action
     from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
     from trimtab.core.portfolio import Account, Asset, Position, Quote
@@ -42,6 +43,7 @@ class Evidence:
     h8: str | None = None
     equity: float | None = None
     bars: Bars | None = None
+    actions: tuple[Action, ...] = ()
     inputs_digest: str | None = None
     weights: dict[str, float] = field(default_factory=dict)
     positions_before: list[dict[str, str | None]] = field(default_factory=list)
@@ -165,6 +167,7 @@ class Evidence:
             "positions_after": self.positions_after,
             "quotes": self.quotes,
             "assets": self.assets,
+            "actions": [action.document() for action in self.actions],
             "planned": self.planned,
             "holds": self.holds,
             "verdicts": [verdict.document() for verdict in self.verdicts],

@@ -13,6 +13,7 @@ from trimtab.errors import Halted
 from trimtab.stations.arrive import Ended
 
 if TYPE_CHECKING:
+    from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
     from trimtab.core.record import Document
     from trimtab.ports import Store, World
@@ -93,6 +94,28 @@ def _unsure(portfolio: str, newest: str | None, session: date | None) -> list[st
     if not 0 <= days <= LONG_PAUSE_DAYS:
         return [whole]
     return [f"{whole}{first + timedelta(days=n)}/" for n in range(days + 1)]
+
+
+def last_inputs(world: World, mandate: Mandate, evidence: Evidence) -> Bars | None:
+    """Give the bars that the last run of this configuration saw, or None where none can be read."""
+    runs = world.trades.query(
+        "SELECT session, run_id FROM runs WHERE portfolio = ? AND config_digest = ?"
+        " AND inputs_digest IS NOT NULL ORDER BY run_id DESC LIMIT 1",
+        (mandate.portfolio, mandate.config_digest),
+    )
+    if not runs:
+        return None
+    name = f"runs/{mandate.portfolio}/{runs[0]['session']}/{runs[0]['run_id']}/inputs.parquet"
+    data = world.store.get(name)
+    if data is None:  # cleared away, as old inputs are
+        return None
+    try:
+        return world.read_inputs(data)
+    except ValueError:
+        evidence.note(
+            "warning", "validate", "inputs_damaged", f"{name} can't be read: nothing is compared with it"
+        )
+        return None
 
 
 def ending(store: Store, mandate: Mandate, session: date, plan: Document) -> Document | None:
