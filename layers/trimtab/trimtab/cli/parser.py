@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from trimtab import __version__
 from trimtab.errors import Misconfigured
@@ -63,7 +63,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _unknown_word(parser: argparse.ArgumentParser, verb: str, word: str) -> Misconfigured:
     verbs = next(a.choices for a in parser._actions if isinstance(a.choices, dict))  # noqa: SLF001 - no other way
-    flags = [flag for flag in verbs[verb]._option_string_actions if flag.startswith("--")]  # noqa: SLF001 - as above
+    flags = _options(verbs[verb])
     near = difflib.get_close_matches(word, flags, n=1)
     place = " after the verb" if word in flags else ""
     return Misconfigured(
@@ -73,6 +73,14 @@ def _unknown_word(parser: argparse.ArgumentParser, verb: str, word: str) -> Misc
         allowed=", ".join(flags),
         hint=f"did you mean {near[0]}{place}?" if near else f"`trimtab {verb} --help` shows an example",
     )
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Give the flags of a verb and of its parts."""
+    parts = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001 - no other way
+    within = [flag for choices in parts for part in choices.values() for flag in _options(part)]
+    own = [flag for flag in parser._option_string_actions if flag.startswith("--")]  # noqa: SLF001 - as above
+    return list(dict.fromkeys(own + within))
 
 
 def _unknown_verb(name: str) -> Misconfigured:
@@ -109,13 +117,20 @@ def build() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         verb.flags(sub)
-        sub.add_argument(
-            "--config", metavar="FILE", help="the configuration (default: TRIMTAB_CONFIG, else config.json)"
-        )
-        sub.add_argument(
-            "--json", action="store_true", help="one JSON document on stdout; people's text to stderr"
-        )
+        _common(sub)
     return parser
+
+
+def _common(parser: argparse.ArgumentParser, **default: Any) -> None:  # noqa: ANN401 - a flag's default
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the configuration (default: TRIMTAB_CONFIG, else config.json)",
+        **default,
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout; people's text to stderr", **default
+    )
 
 
 def _none(_parser: argparse.ArgumentParser) -> None:
@@ -235,6 +250,45 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _data(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(
+        dest="part", metavar="PART", title="parts", required=True, parser_class=_Parser
+    )
+    for name, (does, example, flags) in DATA.items():
+        part = parts.add_parser(
+            name,
+            help=does,
+            description=f"{does[0].upper()}{does[1:]}.",
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        flags(part)
+        _common(part, default=argparse.SUPPRESS)  # what stands before the part is not overwritten
+
+
+def _data_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "symbol", nargs="*", metavar="SYMBOL", help="whose bars (default: the universe); the file's too"
+    )
+    parser.add_argument(
+        "--start", type=_date, metavar="DATE", help="first session, inclusive (default: the file's, or 2016)"
+    )
+    parser.add_argument(
+        "--end", type=_date, metavar="DATE", help="last session, inclusive (default: the last whole one)"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="parquet file (default: data.file of the configuration, else bars.parquet beside it)",
+    )
+    parser.add_argument("--anew", action="store_true", help="fetch all anew, whatever the file holds")
+
+
+def _data_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="daily bars, parquet or csv")
+
+
 def _sandbox(parser: argparse.ArgumentParser) -> None:
     data = parser.add_mutually_exclusive_group()
     data.add_argument("--data", metavar="FILE", help="daily bars to replay, parquet or csv")
@@ -328,6 +382,16 @@ def _time(text: str) -> time:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time, HH:MM") from None
 
 
+DATA = {
+    "fetch": (
+        "get daily bars from Alpaca into a parquet file, and bring it up to date later",
+        "trimtab data fetch SPY TLT --start 2018-01-01",
+        _data_fetch,
+    ),
+    "check": ("say what is wrong with a file of daily bars", "trimtab data check bars.parquet", _data_check),
+}
+"""The parts of `data`: what each does, an example, and what adds its own flags."""
+
 VERBS = {
     "init": Verb(
         "setup",
@@ -356,6 +420,7 @@ VERBS = {
         "trimtab backtest --start 2005-01-01 --report backtest.html",
         _backtest,
     ),
+    "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
         "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
     ),
