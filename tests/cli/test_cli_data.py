@@ -18,13 +18,14 @@ import requests
 
 import trimtab as tt
 from exchange_kit import DIVIDEND_DAY, FIRST, START, make_exchange
+from trimtab.adapters.exchange import Exchange
+from trimtab.adapters.sample import synthetic
 from trimtab.adapters.sandbox import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cli.conftest import Desk
-    from trimtab.adapters.exchange import Exchange
     from trimtab.adapters.sandbox import Sandbox
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
@@ -66,7 +67,8 @@ def ways(document: dict[str, Any]) -> dict[str, str]:
     return {row["symbol"]: row["fetched"] for row in document["symbols"]}
 
 
-def test_a_file_is_fetched_that_backtests_read(desk: Desk, served: Sandbox, market: Exchange) -> None:
+@pytest.mark.usefixtures("served")
+def test_a_file_is_fetched_that_backtests_read(desk: Desk, market: Exchange) -> None:
     """Every session whose day is over, adjusted and raw; the same as the exchange's own tape."""
     document = fetched(desk, *SPAN)
     assert (document["start"], document["through"]) == ("2020-02-24", "2020-02-28")
@@ -85,22 +87,20 @@ def test_a_file_is_fetched_that_backtests_read(desk: Desk, served: Sandbox, mark
     played = desk("backtest", "--plan", "exact", "--json")
     assert (played.status, played.document["stats"]["sessions"]) == (0, 5)
     assert played.document["data"] == "bars.parquet (sip, adjusted: all, to 2020-02-28)"
-    del served
 
 
 @pytest.mark.parametrize("hour", [(9, 0), (15, 59), (16, 10), (23, 59)])
-def test_todays_session_is_never_stored(
-    desk: Desk, served: Sandbox, market: Exchange, hour: tuple[int, int]
-) -> None:
+@pytest.mark.usefixtures("served")
+def test_todays_session_is_never_stored(desk: Desk, market: Exchange, hour: tuple[int, int]) -> None:
     """Neither its partial bar, nor one whose volume still grows after the close."""
     day = START if hour > (10, 0) else date(2020, 3, 3)
     market.go(day, clock(*hour))
     before = {date(2020, 3, 2): "2020-02-28", date(2020, 3, 3): "2020-03-02"}
     assert fetched(desk, *SPAN)["through"] == before[day]
-    del served
 
 
-def test_nothing_new_leaves_the_file_as_it_was(desk: Desk, served: Sandbox) -> None:
+@pytest.mark.usefixtures("served")
+def test_nothing_new_leaves_the_file_as_it_was(desk: Desk) -> None:
     """The same archive is the same bytes, and is not written again."""
     fetched(desk, *SPAN)
     path = desk.folder / "bars.parquet"
@@ -111,10 +111,10 @@ def test_nothing_new_leaves_the_file_as_it_was(desk: Desk, served: Sandbox) -> N
     assert "the file is as it was" in desk("data", "fetch").out
     fetched(desk, *SPAN, "--out", "other.parquet")
     assert (desk.folder / "other.parquet").read_bytes() == before[0]
-    del served
 
 
-def test_a_split_and_a_dividend_between_two_fetches(desk: Desk, served: Sandbox, market: Exchange) -> None:
+@pytest.mark.usefixtures("served")
+def test_a_split_and_a_dividend_between_two_fetches(desk: Desk, market: Exchange) -> None:
     """The symbols they moved are fetched whole, the others go on; the file is as if fetched at once."""
     fetched(desk, *SPAN)
     market.go(date(2020, 3, 11))
@@ -129,10 +129,10 @@ def test_a_split_and_a_dividend_between_two_fetches(desk: Desk, served: Sandbox,
     fetched(desk, *SPAN, "--out", "once.parquet")
     grown, once = ((desk.folder / name).read_bytes() for name in ("bars.parquet", "once.parquet"))
     assert grown == once
-    del served
 
 
-def test_people_read_what_was_fetched_and_why(desk: Desk, served: Sandbox, market: Exchange) -> None:
+@pytest.mark.usefixtures("served")
+def test_people_read_what_was_fetched_and_why(desk: Desk, market: Exchange) -> None:
     """Spans, what moved, what does not reach back, what has no bars; on a page of its width."""
     fetched(desk, *SPAN)
     market.go(date(2020, 3, 16))
@@ -142,10 +142,10 @@ def test_people_read_what_was_fetched_and_why(desk: Desk, served: Sandbox, marke
         assert words in done.out
     assert max(map(len, done.out.splitlines())) <= 100
     assert done.err == ""
-    del served
 
 
-def test_symbols_come_in_whole_and_all_stay_up_to_date(desk: Desk, served: Sandbox, market: Exchange) -> None:
+@pytest.mark.usefixtures("served")
+def test_symbols_come_in_whole_and_all_stay_up_to_date(desk: Desk, market: Exchange) -> None:
     """A file's symbols end at one session, whoever is named; what is named late has the whole span."""
     fetched(desk, "AAA", *SPAN)
     market.go(date(2020, 3, 6))
@@ -154,19 +154,19 @@ def test_symbols_come_in_whole_and_all_stay_up_to_date(desk: Desk, served: Sandb
     spans = {(row["first"], row["last"]) for row in document["symbols"]}
     assert spans == {("2020-02-24", "2020-03-05")}
     assert ways(fetched(desk, "DDD", "--anew", *SPAN)) == {"DDD": "whole"}
-    del served
 
 
-def test_an_end_cuts_a_new_file_and_never_a_kept_one(desk: Desk, served: Sandbox) -> None:
+@pytest.mark.usefixtures("served")
+def test_an_end_cuts_a_new_file_and_never_a_kept_one(desk: Desk) -> None:
     """--end is a last session for what is not there yet."""
     assert fetched(desk, *SPAN, "--end", "2020-02-26")["through"] == "2020-02-26"
     assert fetched(desk)["through"] == "2020-02-28"
     assert fetched(desk, "--end", "2020-02-25")["through"] == "2020-02-28"
     assert fetched(desk, *SPAN, "--end", "2020-03-01", "--out", "sunday.parquet")["through"] == "2020-02-28"
-    del served
 
 
-def test_another_adjustment_is_refused(desk: Desk, served: Sandbox) -> None:
+@pytest.mark.usefixtures("served")
+def test_another_adjustment_is_refused(desk: Desk) -> None:
     """It is named with what to do, the file is as it was; --anew replaces it, a backtest refuses it too."""
     fetched(desk, *SPAN)
     before = (desk.folder / "bars.parquet").read_bytes()
@@ -179,10 +179,10 @@ def test_another_adjustment_is_refused(desk: Desk, served: Sandbox) -> None:
     assert desk("backtest", "--json").document["error"]["code"] == "data_adjustment"
     assert fetched(desk, "--anew", *SPAN)["adjustment"] == "raw"
     assert desk("backtest", "--plan", "exact").status == 0
-    del served
 
 
-def test_another_file_is_left_as_it_is(desk: Desk, served: Sandbox) -> None:
+@pytest.mark.usefixtures("served")
+def test_another_file_is_left_as_it_is(desk: Desk) -> None:
     """Neither somebody's own table nor half a file is written over."""
     pl.DataFrame({"mine": [1]}).write_parquet(desk.folder / "own.parquet")
     done = desk("data", "fetch", "--out", "own.parquet", "--anew", "--json")
@@ -195,12 +195,10 @@ def test_another_file_is_left_as_it_is(desk: Desk, served: Sandbox) -> None:
         assert (done.status, done.document["error"]["code"]) == (2, "data_file")
         assert "fetch it anew" in done.document["error"]["hint"]
         assert (desk.folder / "bars.parquet").read_bytes() == part
-    del served
 
 
-def test_a_symbol_that_is_not_served_any_more_keeps_its_bars(
-    desk: Desk, served: Sandbox, market: Exchange
-) -> None:
+@pytest.mark.usefixtures("served")
+def test_a_symbol_that_is_not_served_any_more_keeps_its_bars(desk: Desk, market: Exchange) -> None:
     """A fetch from another exchange without the symbol leaves its history, and says so."""
     fetched(desk, *SPAN)
     path = desk.folder / "bars.parquet"
@@ -216,7 +214,6 @@ def test_a_symbol_that_is_not_served_any_more_keeps_its_bars(
     out = desk("data", "fetch").out
     assert "not up to 2020-03-05: delisted" in out
     assert pl.read_parquet(path).filter(pl.col("symbol") == "OLD").equals(old)
-    del served
 
 
 REFUSED = {
@@ -230,14 +227,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_usable_is_told(desk: Desk, served: Sandbox, case: str) -> None:
+@pytest.mark.usefixtures("served")
+def test_what_is_not_usable_is_told(desk: Desk, case: str) -> None:
     """One error, and no file."""
     words, status, code = REFUSED[case]
     part = "fecth" if case == "a part that is none" else "fetch"
     done = desk("data", part, *words, "--json")
     assert (done.status, done.document["error"]["code"]) == (status, code)
     assert desk.files() == {"config.json"}
-    del served
 
 
 def test_without_keys_or_an_answer_nothing_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +252,8 @@ def test_without_keys_or_an_answer_nothing_is_written(desk: Desk, monkeypatch: p
     assert desk.files() == {"config.json"}
 
 
-def test_a_simulated_portfolio_fetches_too(desk: Desk, served: Sandbox) -> None:
+@pytest.mark.usefixtures("served")
+def test_a_simulated_portfolio_fetches_too(desk: Desk) -> None:
     """Its backtests play the file where it is named, by flag or by data.file."""
     desk.write(strategy=STRATEGY)
     fetched(desk, *SPAN)
@@ -266,7 +264,6 @@ def test_a_simulated_portfolio_fetches_too(desk: Desk, served: Sandbox) -> None:
     desk.write(strategy=STRATEGY, data={"file": "bars.parquet"})
     document = desk("backtest", "--plan", "exact", "--json").document
     assert (document["stats"]["sessions"], document["data"].partition(" ")[0]) == (5, "bars.parquet")
-    del served
 
 
 def test_simulated_mode_replays_the_configured_file(desk: Desk, market: Exchange) -> None:
@@ -350,7 +347,8 @@ def test_a_broken_file_is_explained(desk: Desk) -> None:
     }
 
 
-def test_a_sound_file_is_said_to_be(desk: Desk, served: Sandbox) -> None:
+@pytest.mark.usefixtures("served")
+def test_a_sound_file_is_said_to_be(desk: Desk) -> None:
     """What was fetched is; a note alone is exit 0."""
     fetched(desk, *SPAN)
     done = desk("data", "check", "bars.parquet")
@@ -362,7 +360,6 @@ def test_a_sound_file_is_said_to_be(desk: Desk, served: Sandbox) -> None:
     assert (done.status, "that halt nothing" in done.out.splitlines()[-1]) == (0, True)
     frame.clear().write_csv(desk.folder / "empty.csv")
     assert "no bar can be read" in desk("data", "check", "empty.csv").out
-    del served
 
 
 @pytest.mark.parametrize("text", ["symbol,date\nAAA,2020-01-02\n", "", "a,b\n1,2,3\n"])
@@ -371,3 +368,27 @@ def test_a_file_that_holds_no_bars_is_exit_2(desk: Desk, text: str) -> None:
     (desk.folder / "bad.csv").write_text(text)
     done = desk("data", "check", "bad.csv", "--json")
     assert (done.status, done.document["error"]["code"]) == (2, "data_file")
+
+
+@pytest.mark.usefixtures("served")
+def test_the_configured_file_is_checked_without_a_name(desk: Desk) -> None:
+    """Where `data fetch` puts it."""
+    fetched(desk, *SPAN)
+    assert desk("data", "check", "--json").document["file"] == "bars.parquet"
+
+
+@pytest.mark.usefixtures("served")
+def test_a_feed_that_gives_nothing_at_all_changes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept symbols are not taken for delisted where not one is served."""
+    fetched(desk, *SPAN)
+    before = (desk.folder / "bars.parquet").read_bytes()
+    other = Exchange.open(synthetic(("ZZZ",), 1, FIRST, date(2020, 4, 9)), START)
+    with serve(other, speed=0) as server:
+        for name in ("APCA_API_BASE_URL", "APCA_API_DATA_URL"):
+            monkeypatch.setenv(name, server.url)
+        done = desk("data", "fetch", "--json")
+    other.close()
+    assert (done.status, done.document["error"]["code"]) == (3, "no_bars")
+    assert (desk.folder / "bars.parquet").read_bytes() == before

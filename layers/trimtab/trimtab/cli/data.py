@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.cache import read_cache, write_cache
@@ -59,7 +60,7 @@ def _fetch(arguments: argparse.Namespace, terminal: Terminal) -> int:
     gathered = _gathered(arguments, settings, None if arguments.anew else kept, symbols)
     written = _write(path, gathered.archive)
     document = fetch_document(gathered, str(path), kept, written=written)
-    command = f"{program()} backtest --data {path}{options_of(arguments)}"
+    command = f"{program()} backtest --data {quote(str(path))}{options_of(arguments)}"
     terminal.say(fetch_text(document, command, terminal.page))
     terminal.document(document)
     return 0
@@ -120,11 +121,11 @@ def _gathered(
         _judge_span(start, through)
         wanted = Wanted(settings.data.feed, settings.data.adjustment, symbols, start, through)
         gathered = gather(market, kept, wanted, progress.tell)
-    if not gathered.archive.bars.symbols:
+    if not set(gathered.archive.bars.symbols) - set(gathered.gone):
         raise Halted(
             "no_bars",
             "the feed has no bar of any of these symbols, so nothing is written",
-            seen=", ".join(gathered.absent[:20]),
+            seen=", ".join([*gathered.absent, *gathered.gone][:20]),
             allowed="symbols as Alpaca spells them (BRK.B)",
             hint="check the spelling, and --start and --end",
         )
@@ -198,8 +199,9 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     Raises:
         Misconfigured: there is no such file, it can't be read, or it lacks a column.
     """
-    rows = read_rows_of(arguments.file)
-    document = check_document(Path(arguments.file).name, rows.bars, rows.actions, rows.findings)
+    file = Path(arguments.file) if arguments.file else settings_of(arguments).data_file
+    rows = read_rows_of(file)
+    document = check_document(file.name, rows.bars, rows.actions, rows.findings)
     terminal.say(check_text(document, terminal.page))
     terminal.document(document)
     return WOULD_HALT if document["halts"] else 0

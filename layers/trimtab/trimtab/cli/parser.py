@@ -286,7 +286,12 @@ def _data_fetch(parser: argparse.ArgumentParser) -> None:
 
 
 def _data_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="daily bars, parquet or csv")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="daily bars, parquet or csv (default: where `data fetch` puts them)",
+    )
 
 
 def _sandbox(parser: argparse.ArgumentParser) -> None:

@@ -24,8 +24,9 @@ __all__ = ["Rows", "read_rows"]
 
 PRICES = ("open", "high", "low", "close")
 OPTIONAL = ("adj_close", "raw_close", "split", "dividend")
-HALTING = frozenset({*PRICES, "adj_close", "raw_close"})
+HALTING = frozenset({*PRICES, "adj_close"})
 """Columns in which a run needs a finite number above 0."""
+POSITIVE = HALTING | {"raw_close"}
 RULES_FROM = date(1998, 1, 1)
 """From here on the calendar knows the exchange's holidays; before, only its weekends are judged."""
 SATURDAY = 5
@@ -179,7 +180,7 @@ def _numbers(table: pl.DataFrame) -> Iterator[Finding]:
     for name in (*FIELDS, *OPTIONAL):
         if name not in table.columns:
             continue
-        allowed = "a finite number above 0" if name in HALTING else "a finite number, 0 or above"
+        allowed = "a finite number above 0" if name in POSITIVE else "a finite number, 0 or above"
         told_value = pl.col(_told(name)).cast(pl.String, strict=False)
         wrong = table.filter(~_empty() & _wrong(name)).select(*WHERE, told_value)
         for symbol, session, told in wrong.iter_rows():
@@ -192,7 +193,7 @@ def _wrong(name: str) -> pl.Expr:
     import polars as pl  # noqa: PLC0415 - as above
 
     value = pl.col(name)
-    low = value <= 0 if name in HALTING else value < 0
+    low = value <= 0 if name in POSITIVE else value < 0
     told = pl.col(_told(name)).is_not_null() if name in {"split", "dividend"} else True
     return (value.is_null() & told) | value.is_infinite().fill_null(value=False) | low.fill_null(value=False)
 

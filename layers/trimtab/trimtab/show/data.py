@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_document", "check_text", "fetch_document", "fetch_text"]
 
-FIRST_FEW = 3
-"""Sessions that a line names of all in which a rule found something."""
+FIRST_FEW, MOST_SYMBOLS = 3, 20
+"""Sessions that a line names, and symbols that have a line, of all with which a rule found something."""
 
 WORDS = {
     "no_symbol": "rows that name no symbol",
@@ -201,14 +201,15 @@ def _rule(rule: str, found: Sequence[Mapping[str, Any]], page: Page) -> str:
     by_symbol: dict[str, list[Mapping[str, Any]]] = {}
     for finding in found:
         by_symbol.setdefault(finding["symbol"] or "-", []).append(finding)
-    rows = [
-        (symbol, f"{len(some):,}", _sessions(some), _first(some[0])) for symbol, some in by_symbol.items()
-    ]
+    shown = list(by_symbol.items())[:MOST_SYMBOLS]
+    rows = [(symbol, f"{len(some):,}", _sessions(some), _first(some[0])) for symbol, some in shown]
     columns = [Column("symbol"), Column("times", right=True), Column("sessions"), Column("first seen")]
     halts = any(finding["halts"] for finding in found)
     mark = page.paint("FAIL", "bold", "red") if halts else page.paint("note", "bold", "yellow")
     words = f"{mark}  {rule}: {WORDS.get(rule, found[0]['detail'])}"
-    return f"{table(page, words, columns, rows)}\n{page.wrap(f'  To do: {HINTS.get(rule, HINT)}.', '    ')}"
+    more = len(by_symbol) - len(shown)
+    lines = [table(page, words, columns, rows), *([f"  and {more:,} more; --json gives all"] if more else [])]
+    return "\n".join([*lines, page.wrap(f"  To do: {HINTS.get(rule, HINT)}.", "    ")])
 
 
 def _sessions(found: Sequence[Mapping[str, Any]]) -> str:
