@@ -212,7 +212,7 @@ def test_a_symbol_that_is_not_served_any_more_keeps_its_bars(desk: Desk, market:
     (row,) = (row for row in document["symbols"] if row["symbol"] == "OLD")
     assert (row["last"], row["ends_early"]) == ("2020-02-28", True)
     out = desk("data", "fetch").out
-    assert "not up to 2020-03-05: delisted" in out
+    assert "not up to 2020-03-05: no trade, delisted" in out
     assert pl.read_parquet(path).filter(pl.col("symbol") == "OLD").equals(old)
 
 

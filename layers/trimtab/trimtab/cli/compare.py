@@ -109,7 +109,7 @@ def _again(settings: Settings, symbols: tuple[str, ...], first: date, last: date
             "the runs looked back too little to compare them, and the feed can't be read",
             seen=error,
             allowed="a clear answer, or a file",
-            hint="try again when it answers, or give the prices with --data (`trimtab data fetch`)",
+            hint="try again when it answers, or give --data FILE (`trimtab data fetch` makes one)",
         ) from error
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 import difflib
 from dataclasses import dataclass
-from datetime import date, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trimtab import __version__
+from trimtab.cli.values import clock_time as _time
+from trimtab.cli.values import count as _count
+from trimtab.cli.values import iso_date as _date
+from trimtab.cli.values import not_negative as _speed
+from trimtab.cli.values import number as _number
+from trimtab.cli.values import port as _port
+from trimtab.cli.values import positive as _positive
+from trimtab.cli.values import share as _share
+from trimtab.cli.values import usd as _usd
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["VERBS", "Verb", "build", "parse"]
+__all__ = ["DATA", "VERBS", "Verb", "build", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +116,22 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"trimtab {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
     for name, verb in VERBS.items():
-        sub = verbs.add_parser(
-            name,
-            help=verb.does,
-            description=f"{verb.does[0].upper()}{verb.does[1:]}.",
-            epilog=f"example:\n  {verb.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        verb.flags(sub)
-        _common(sub)
+        _common(_added(verbs, name, verb))
     return parser
+
+
+def _added(group: Any, name: str, verb: Verb) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse names it not
+    """Add a verb, or a part of one, to those of a parser."""
+    added: argparse.ArgumentParser = group.add_parser(
+        name,
+        help=verb.does,
+        description=f"{verb.does[0].upper()}{verb.does[1:]}.",
+        epilog=f"example:\n  {verb.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.flags(added)
+    return added
 
 
 def _common(parser: argparse.ArgumentParser, **default: Any) -> None:  # noqa: ANN401 - a flag's default
@@ -254,17 +267,10 @@ def _data(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(
         dest="part", metavar="PART", title="parts", required=True, parser_class=_Parser
     )
-    for name, (does, example, flags) in DATA.items():
-        part = parts.add_parser(
-            name,
-            help=does,
-            description=f"{does[0].upper()}{does[1:]}.",
-            epilog=f"example:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        flags(part)
-        _common(part, default=argparse.SUPPRESS)  # what stands before the part is not overwritten
+    for name, part in DATA.items():
+        _common(
+            _added(parts, name, part), default=argparse.SUPPRESS
+        )  # what stands before it is not overwritten
 
 
 def _data_fetch(parser: argparse.ArgumentParser) -> None:
@@ -320,82 +326,18 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="DIR", help="keep its state there (default: in memory)")
 
 
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _speed(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
-    return int(text)
-
-
-def _usd(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not (value.is_finite() and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of USD")
-    return value
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date, YYYY-MM-DD") from None
-
-
-def _time(text: str) -> time:
-    try:
-        return time.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, HH:MM") from None
-
-
 DATA = {
-    "fetch": (
-        "get daily bars from Alpaca into a parquet file, and bring it up to date later",
+    "fetch": Verb(
+        "data",
+        "get daily bars from Alpaca into a parquet file, or bring it up to date",
         "trimtab data fetch SPY TLT --start 2018-01-01",
         _data_fetch,
     ),
-    "check": ("say what is wrong with a file of daily bars", "trimtab data check bars.parquet", _data_check),
+    "check": Verb(
+        "data", "say what is wrong with a file of daily bars", "trimtab data check bars.parquet", _data_check
+    ),
 }
-"""The parts of `data`: what each does, an example, and what adds its own flags."""
+"""The parts of `data`."""
 
 VERBS = {
     "init": Verb(

@@ -94,7 +94,8 @@ def fetch_text(document: Mapping[str, Any], command: str, page: Page) -> str:
     """Say what a file of bars holds now, what was fetched and why, and what it lacks."""
     symbols = document["symbols"]
     head = f"{document['file']}: {_count(len(symbols), 'symbol')}, {_count(document['rows'], 'bar')}"
-    span = f"{_count(document['sessions'], 'session')}, {document['start']} to {document['through']}"
+    ends = min(s["first"] for s in symbols), max(s["last"] for s in symbols)
+    span = f"{_count(document['sessions'], 'session')}, {' to '.join(ends)}"
     parts = [
         f"{page.paint(head, 'bold')}\n{span}; {document['feed']}, adjusted: {document['adjustment']}",
         _news(document, page),
@@ -138,7 +139,7 @@ def _refetched(symbols: Sequence[Mapping[str, Any]], page: Page) -> str:
         if s["why"] not in {None, "new"}
     ]
     columns = [Column("symbol"), Column("what became of it"), Column("why")]
-    return table(page, "History that moved", columns, rows)
+    return table(page, "Not continued", columns, rows)
 
 
 def _ragged(document: Mapping[str, Any], page: Page) -> str:
@@ -146,7 +147,7 @@ def _ragged(document: Mapping[str, Any], page: Page) -> str:
     rows = []
     for s in document["symbols"]:
         late = f"not back to {document['start']}: listed later, or the feed has no more" * s["begins_late"]
-        early = f"not up to {document['through']}: delisted, suspended or renamed" * s["ends_early"]
+        early = f"not up to {document['through']}: no trade, delisted or renamed" * s["ends_early"]
         if late or early:
             rows.append((s["symbol"], s["first"], s["last"], "; ".join(filter(None, (late, early)))))
     columns = [Column("symbol"), Column("first"), Column("last"), Column("reaches")]
