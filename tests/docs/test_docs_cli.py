@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.adapters.sandbox.control import ROUTES
-from trimtab.cli.parser import VERBS, build
+from trimtab.cli.parser import DATA, VERBS, build
 from trimtab.show.document import EXIT_STATUS
 
 DOCS = (Path(__file__).parents[2] / "docs/cli.md").read_text()
@@ -23,9 +23,26 @@ def section(verb: str) -> str:
 
 
 def flags(verb: str) -> set[str]:
-    """Give every flag that a verb's parser takes."""
-    (verbs,) = (a for a in build()._actions if isinstance(a, argparse._SubParsersAction))  # noqa: SLF001 - no other way
-    return {option for action in verbs.choices[verb]._actions for option in action.option_strings}  # noqa: SLF001 - as above
+    """Give every flag that a verb's parser takes, and those of its parts."""
+    return taken(parts_of(build())[verb])
+
+
+def parts_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Give the parsers of a parser's verbs or parts, by name."""
+    found = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001 - no other way
+    return {name: part for action in found for name, part in action.choices.items()}
+
+
+def taken(parser: argparse.ArgumentParser) -> set[str]:
+    """Give every flag that a parser and its parts take."""
+    own = {option for action in parser._actions for option in action.option_strings}  # noqa: SLF001 - no other way
+    return own.union(*map(taken, parts_of(parser).values()))
+
+
+@pytest.mark.parametrize("part", DATA)
+def test_every_part_of_data_is_told(part: str) -> None:
+    """A part has its synopsis in the section."""
+    assert f"`trimtab data {part} " in section("data")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -6,7 +6,7 @@ import hashlib
 import math
 import random
 import secrets as chance
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,6 +20,7 @@ from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.inputs import inputs_file, read_inputs
+from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.core.mandate import Mandate
@@ -32,13 +33,14 @@ from trimtab.stations.arrive import Arrival
 from trimtab.strategies import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from trimtab.adapters.exchange.exchange import Exchange
+    from trimtab.adapters.exchange.tape import Tape
     from trimtab.core.record import Document
-    from trimtab.ports import Clock
+    from trimtab.ports import Broker, Clock, Market, Source
 
 SIMULATED_HOST = "http://localhost"
 """Where the embedded exchange is mounted; no socket is opened."""
@@ -157,13 +159,11 @@ class _Outside:
 def _simulated(settings: Settings, universe: tuple[str, ...], root: Path, stack: ExitStack) -> _Outside:
     """Open the embedded exchange kept in the store, mounted below the broker's adapter."""
     from trimtab.adapters.exchange import Exchange, ExchangeClock  # noqa: PLC0415 - only this mode pays for it
-    from trimtab.adapters.exchange.state import kept_symbols  # noqa: PLC0415 - as above
-    from trimtab.adapters.sample import embedded  # noqa: PLC0415 - as above
     from trimtab.adapters.sandbox import Face, SandboxTransport  # noqa: PLC0415 - as above
 
     path = root / "exchange" / f"{settings.portfolio}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
-    exchange = Exchange.open(embedded(sorted({*universe, *kept_symbols(path)})), path=path)
+    exchange = Exchange.open(replayed(settings, universe), path=path)
     stack.callback(exchange.close)
 
     transport = SandboxTransport(Face(exchange, rate_limit=None))
@@ -190,6 +190,68 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
             hint="set APCA_API_BASE_URL or mode so that they agree",
         )
     return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
+
+
+def replayed(settings: Settings, symbols: Sequence[str]) -> Tape:
+    """Give what simulated mode replays: `data.file`, else a sample with these and the account's symbols.
+
+    Raises:
+        Misconfigured: the file is not usable.
+    """
+    from trimtab.adapters.exchange.state import kept_symbols  # noqa: PLC0415 - only this mode pays for it
+    from trimtab.adapters.files import read_tape  # noqa: PLC0415 - as above
+    from trimtab.adapters.sample import embedded  # noqa: PLC0415 - as above
+
+    if settings.data.file is not None:
+        return read_tape(settings.data_file)
+    kept = kept_symbols(settings.store_path / "exchange" / f"{settings.portfolio}.db")
+    return embedded(sorted({*symbols, *kept}))
+
+
+def source(settings: Settings, symbols: Sequence[str], file: str | None = None) -> Source:
+    """Give the history to look back on: the file named, else what the mode has.
+
+    Simulated mode looks back on what it replays. Paper and live do on `data.file`, else on what `trimtab data
+    fetch` keeps: never on the sample, whose prices are not those of the account.
+
+    Raises:
+        Misconfigured: there is none.
+    """
+    adjustment = settings.data.adjustment
+    if file is not None:
+        return FileSource(Path(file), adjustment)
+    if settings.data.file is None and settings.mode == "simulated":
+        return TapeSource(replayed(settings, symbols), adjustment)
+    if settings.data.file is None and not settings.data_file.exists():
+        raise Misconfigured(
+            "no_data",
+            f"a {settings.mode} portfolio has no history to look back on yet",
+            seen=f"no --data, no data.file, no {settings.data_file}",
+            allowed="a file of daily bars",
+            hint="`trimtab data fetch` gets the universe's bars and keeps them there",
+        )
+    return FileSource(settings.data_file, adjustment)
+
+
+@contextmanager
+def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Market, Broker]]:
+    """Give Alpaca's market and broker, to read from.
+
+    In simulated mode the trading host says which account's keys they are: the paper one, unless it is named.
+
+    Raises:
+        Misconfigured: keys or hosts are not usable.
+    """
+    if settings.mode == "simulated":
+        account = declared_mode(environ.get("APCA_API_BASE_URL", "").strip())
+        settings = settings.model_copy(update={"mode": account})
+    outside = _alpaca(settings, environ)
+    with ExitStack() as stack:
+        trading, data = (outside.host(kind, lambda: math.inf) for kind in ("trading", "data"))
+        for host in (trading, data):
+            stack.callback(host.close)
+        market = AlpacaMarket(data, feed=settings.data.feed, adjustment=settings.data.adjustment)
+        yield market, AlpacaBroker(trading)
 
 
 def decider(settings: Settings) -> Loaded:

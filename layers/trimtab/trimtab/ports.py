@@ -33,6 +33,7 @@ __all__ = [
     "Clock",
     "Market",
     "Refused",
+    "Source",
     "Store",
     "Submitted",
     "Trades",
@@ -92,6 +93,24 @@ class Market(Protocol):
 
         Raises:
             Unreachable, Unauthorized: as above.
+        """
+
+
+class Source(Protocol):
+    """Daily history to look back on: a file, a cache, the sample, a data feed. No run trades on it."""
+
+    @property
+    def name(self) -> str:
+        """Say where its bars are from, and what a reader should know of them."""
+
+    def bars(self, symbols: Sequence[str], start: date | None = None, end: date | None = None) -> Bars:
+        """Give the daily bars of `symbols` from session `start` to `end`, inclusive (None: all there are).
+
+        Sessions are New York dates; prices are adjusted as configured. A symbol without any bar is absent.
+
+        Raises:
+            Misconfigured: a file is not usable.
+            Unreachable, Unauthorized: a feed can't be read.
         """
 
 

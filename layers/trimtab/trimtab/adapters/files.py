@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.adapters.exchange.tape import Tape
 from trimtab.core.bars import Bars
+from trimtab.core.rows import read_rows
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from trimtab.core.rows import Rows
+
     Made = TypeVar("Made")
 
-__all__ = ["read_bars", "read_frame", "read_tape"]
+__all__ = ["read_bars", "read_frame", "read_rows_of", "read_tape"]
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 NEEDED = "symbol, session (or date), open, high, low, close, volume"
@@ -44,8 +47,19 @@ def read_tape(path: str | Path) -> Tape:
     return _made(path, lambda frame: Tape.from_frame(frame, Path(path).name))
 
 
-def read_frame(path: str | Path) -> pl.DataFrame:
+def read_rows_of(path: str | Path) -> Rows:
+    """Give a file's bars and actions and what is wrong with its rows, also where `read_bars` refuses it.
+
+    Raises:
+        Misconfigured: there is no such file, it can't be read, or it lacks a column.
+    """
+    return _made(path, read_rows, text=True)
+
+
+def read_frame(path: str | Path, *, text: bool = False) -> pl.DataFrame:
     """Give a file's table with its column names in lower case, blanks as `_`, and `ticker` as `symbol`.
+
+    With `text` the values of a csv file stay text, so that one that is no number spoils no column.
 
     Raises:
         Misconfigured: there is no such file, its suffix is not of `SUFFIXES`, or it can't be read.
@@ -59,7 +73,10 @@ def read_frame(path: str | Path) -> pl.DataFrame:
         raise Misconfigured("data_file", "there is no such file", seen=file, hint="check the path")
     try:
         parquet = file.suffix.lower() == ".parquet"
-        frame = pl.read_parquet(file) if parquet else pl.read_csv(file, try_parse_dates=True)
+        if parquet:
+            frame = pl.read_parquet(file)
+        else:
+            frame = pl.read_csv(file, try_parse_dates=not text, infer_schema=not text)
     except (pl.exceptions.PolarsError, OSError) as cause:
         raise Misconfigured(
             "data_file", f"{file.name} can't be read: {_first_line(cause)}", seen=file, hint=HINT
@@ -74,10 +91,10 @@ def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename(names)
 
 
-def _made(path: str | Path, make: Callable[[pl.DataFrame], Made]) -> Made:
+def _made(path: str | Path, make: Callable[[pl.DataFrame], Made], *, text: bool = False) -> Made:
     import polars as pl  # noqa: PLC0415 - as above
 
-    frame = read_frame(path)
+    frame = read_frame(path, text=text)
     try:
         return make(frame)
     except (ValueError, TypeError, pl.exceptions.PolarsError) as cause:

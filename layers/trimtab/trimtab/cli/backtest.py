@@ -7,12 +7,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from trimtab.adapters.files import read_bars
-from trimtab.adapters.sample import embedded
 from trimtab.backtesting import backtest as play
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
-from trimtab.desk import decider
+from trimtab.desk import decider, source
 from trimtab.errors import Misconfigured
 from trimtab.show.backtest import Played, backtest_text
 
@@ -81,16 +79,11 @@ def _bars(arguments: argparse.Namespace, settings: Settings, strategy: Loaded) -
     """Give the bars of the universe and the benchmark, and where they are from.
 
     Raises:
-        Misconfigured: a file is not usable.
+        Misconfigured: there are none, or a file is not usable.
     """
     wanted = sorted({*strategy.symbols, *([arguments.benchmark] if arguments.benchmark else ())})
-    if arguments.data is None:
-        tape = embedded(wanted)
-        first, last = (day.item() for day in (tape.sessions[0], tape.sessions[-1]))
-        return tape.bars(wanted, first, last, settings.data.adjustment), "; ".join([tape.name, *tape.caveats])
-    bars = read_bars(arguments.data, adjusted=settings.data.adjustment == "all")
-    here = [symbol for symbol in wanted if symbol in bars.symbols]
-    return bars.select(here), Path(arguments.data).name
+    history = source(settings, wanted, arguments.data)
+    return history.bars(wanted), history.name
 
 
 def _proof(strategy: Loaded, bars: Bars, result: Result) -> Document:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.directory import DirectoryStore
-from trimtab.adapters.files import read_bars
+from trimtab.adapters.sources import FeedSource, TapeSource
 from trimtab.backtesting.terms import Costs
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
 from trimtab.core.bars import Bars
-from trimtab.desk import Desk, decider
+from trimtab.desk import decider, feed, replayed, source
 from trimtab.errors import Halted
 from trimtab.evidence.compare import Player
 from trimtab.evidence.compare import compare as set_beside
@@ -82,42 +81,35 @@ def _prices(
         Halted: the feed can't be read.
     """
     if arguments.data:
-        bars = read_bars(arguments.data, adjusted=settings.data.adjustment == "all")
-        return scaled(bars, days[0], symbols), Path(arguments.data).name
+        history = source(settings, symbols, arguments.data)
+        return scaled(history.bars(symbols), days[0], symbols), history.name
     if unbroken(days):
         return chained(days, symbols), "the runs' own"
-    fetch = _replayed if settings.mode == "simulated" else _fetched
-    first = min(day.bars.sessions[0] for day in days if day.bars is not None)
-    bars = fetch(settings, symbols, date.fromisoformat(str(first)), date.fromisoformat(str(days[-1].session)))
+    first = min(day.bars.sessions[0] for day in days if day.bars is not None).item()
+    last = date.fromisoformat(str(days[-1].session)) - timedelta(days=1)
+    bars = _again(settings, symbols, first, last)
     return scaled(bars, days[0], symbols), "fetched anew: the runs looked back too little"
 
 
-def _replayed(settings: Settings, symbols: tuple[str, ...], first: date, before: date) -> Bars:
-    """Give the bars that the embedded exchange of this portfolio replays, up to the session before a date."""
-    from trimtab.adapters.exchange.state import kept_symbols  # noqa: PLC0415 - only this mode pays for it
-    from trimtab.adapters.sample import embedded  # noqa: PLC0415 - as above
-
-    kept = kept_symbols(settings.store_path / "exchange" / f"{settings.portfolio}.db")
-    tape = embedded(sorted({*symbols, *kept}))
-    return tape.bars(symbols, first, before - timedelta(days=1), settings.data.adjustment)
-
-
-def _fetched(settings: Settings, symbols: tuple[str, ...], first: date, before: date) -> Bars:
-    """Ask the feed for bars, up to the session before a date.
+def _again(settings: Settings, symbols: tuple[str, ...], first: date, last: date) -> Bars:
+    """Ask for bars anew, of what the runs asked: the exchange that is replayed, or the feed.
 
     Raises:
         Halted: it can't be read.
     """
+    if settings.mode == "simulated":
+        tape = TapeSource(replayed(settings, symbols), settings.data.adjustment)
+        return tape.bars(symbols, first, last)
     try:
-        with Desk.of(settings, os.environ) as desk:
-            return desk.world.market.bars(symbols, first, datetime.combine(before, time(), UTC))
+        with feed(settings, os.environ) as (market, _):
+            return FeedSource(market, settings.data.feed, last).bars(symbols, first)
     except (Unreachable, Unauthorized) as error:
         raise Halted(
             "unreachable",
             "the runs looked back too little to compare them, and the feed can't be read",
             seen=error,
             allowed="a clear answer, or a file",
-            hint="give the prices with --data FILE, or try again when it answers",
+            hint="try again when it answers, or give --data FILE (`trimtab data fetch` makes one)",
         ) from error
 
 

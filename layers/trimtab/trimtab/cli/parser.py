@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 import difflib
 from dataclasses import dataclass
-from datetime import date, time
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, NoReturn
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from trimtab import __version__
+from trimtab.cli.values import clock_time as _time
+from trimtab.cli.values import count as _count
+from trimtab.cli.values import iso_date as _date
+from trimtab.cli.values import not_negative as _speed
+from trimtab.cli.values import number as _number
+from trimtab.cli.values import port as _port
+from trimtab.cli.values import positive as _positive
+from trimtab.cli.values import share as _share
+from trimtab.cli.values import usd as _usd
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["VERBS", "Verb", "build", "parse"]
+__all__ = ["DATA", "VERBS", "Verb", "build", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _unknown_word(parser: argparse.ArgumentParser, verb: str, word: str) -> Misconfigured:
     verbs = next(a.choices for a in parser._actions if isinstance(a.choices, dict))  # noqa: SLF001 - no other way
-    flags = [flag for flag in verbs[verb]._option_string_actions if flag.startswith("--")]  # noqa: SLF001 - as above
+    flags = _options(verbs[verb])
     near = difflib.get_close_matches(word, flags, n=1)
     place = " after the verb" if word in flags else ""
     return Misconfigured(
@@ -73,6 +81,14 @@ def _unknown_word(parser: argparse.ArgumentParser, verb: str, word: str) -> Misc
         allowed=", ".join(flags),
         hint=f"did you mean {near[0]}{place}?" if near else f"`trimtab {verb} --help` shows an example",
     )
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Give the flags of a verb and of its parts."""
+    parts = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001 - no other way
+    within = [flag for choices in parts for part in choices.values() for flag in _options(part)]
+    own = [flag for flag in parser._option_string_actions if flag.startswith("--")]  # noqa: SLF001 - as above
+    return list(dict.fromkeys(own + within))
 
 
 def _unknown_verb(name: str) -> Misconfigured:
@@ -100,22 +116,34 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"trimtab {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
     for name, verb in VERBS.items():
-        sub = verbs.add_parser(
-            name,
-            help=verb.does,
-            description=f"{verb.does[0].upper()}{verb.does[1:]}.",
-            epilog=f"example:\n  {verb.example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        verb.flags(sub)
-        sub.add_argument(
-            "--config", metavar="FILE", help="the configuration (default: TRIMTAB_CONFIG, else config.json)"
-        )
-        sub.add_argument(
-            "--json", action="store_true", help="one JSON document on stdout; people's text to stderr"
-        )
+        _common(_added(verbs, name, verb))
     return parser
+
+
+def _added(group: Any, name: str, verb: Verb) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse names it not
+    """Add a verb, or a part of one, to those of a parser."""
+    added: argparse.ArgumentParser = group.add_parser(
+        name,
+        help=verb.does,
+        description=f"{verb.does[0].upper()}{verb.does[1:]}.",
+        epilog=f"example:\n  {verb.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.flags(added)
+    return added
+
+
+def _common(parser: argparse.ArgumentParser, **default: Any) -> None:  # noqa: ANN401 - a flag's default
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the configuration (default: TRIMTAB_CONFIG, else config.json)",
+        **default,
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout; people's text to stderr", **default
+    )
 
 
 def _none(_parser: argparse.ArgumentParser) -> None:
@@ -235,6 +263,43 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _data(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(
+        dest="part", metavar="PART", title="parts", required=True, parser_class=_Parser
+    )
+    for name, part in DATA.items():
+        _common(
+            _added(parts, name, part), default=argparse.SUPPRESS
+        )  # what stands before it is not overwritten
+
+
+def _data_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "symbol", nargs="*", metavar="SYMBOL", help="whose bars (default: the universe); the file's too"
+    )
+    parser.add_argument(
+        "--start", type=_date, metavar="DATE", help="first session, inclusive (default: the file's, or 2016)"
+    )
+    parser.add_argument(
+        "--end", type=_date, metavar="DATE", help="last session, inclusive (default: the last whole one)"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="parquet file (default: data.file of the configuration, else bars.parquet beside it)",
+    )
+    parser.add_argument("--anew", action="store_true", help="fetch all anew, whatever the file holds")
+
+
+def _data_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="daily bars, parquet or csv (default: where `data fetch` puts them)",
+    )
+
+
 def _sandbox(parser: argparse.ArgumentParser) -> None:
     data = parser.add_mutually_exclusive_group()
     data.add_argument("--data", metavar="FILE", help="daily bars to replay, parquet or csv")
@@ -261,72 +326,18 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="DIR", help="keep its state there (default: in memory)")
 
 
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _speed(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
-    return int(text)
-
-
-def _usd(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not (value.is_finite() and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of USD")
-    return value
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date, YYYY-MM-DD") from None
-
-
-def _time(text: str) -> time:
-    try:
-        return time.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, HH:MM") from None
-
+DATA = {
+    "fetch": Verb(
+        "data",
+        "get daily bars from Alpaca into a parquet file, or bring it up to date",
+        "trimtab data fetch SPY TLT --start 2018-01-01",
+        _data_fetch,
+    ),
+    "check": Verb(
+        "data", "say what is wrong with a file of daily bars", "trimtab data check bars.parquet", _data_check
+    ),
+}
+"""The parts of `data`."""
 
 VERBS = {
     "init": Verb(
@@ -356,6 +367,7 @@ VERBS = {
         "trimtab backtest --start 2005-01-01 --report backtest.html",
         _backtest,
     ),
+    "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
         "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
     ),

@@ -98,6 +98,8 @@ class Data(BaseModel):
     """Sessions of history that the strategy sees. Default: as many as it asks for, else 400."""
     gates: Gates = Field(default_factory=Gates)
     """When bars are doubted."""
+    file: Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")] | None = None
+    """Daily bars, beside this file if relative: what backtests play, and simulated mode replays."""
 
 
 class Store(BaseModel):
@@ -227,6 +229,11 @@ class Settings(BaseSettings):
                 hint="name a directory, such as ./trimtab-data",
             )
         return self.folder / url
+
+    @property
+    def data_file(self) -> Path:
+        """Where daily bars are kept: `data.file`, else bars.parquet beside the configuration."""
+        return self.folder / (self.data.file or "bars.parquet")
 
     def document(self) -> Document:
         """Give every key and its value, defaults too, as JSON holds them; absent where there is none."""
