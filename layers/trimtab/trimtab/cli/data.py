@@ -13,6 +13,8 @@ from trimtab.adapters.files import read_rows_of
 from trimtab.adapters.sources import HISTORY_FROM
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.cli.progress import Progress
+from trimtab.core.gates import judge_file
+from trimtab.core.limits import Gates
 from trimtab.desk import decider, feed
 from trimtab.errors import Halted, Misconfigured
 from trimtab.ports import Unauthorized, Unreachable
@@ -193,6 +195,16 @@ def _write(path: Path, archive: Archive) -> bool:
         ) from error
 
 
+def _gates(arguments: argparse.Namespace) -> Gates:
+    """Give the configuration's thresholds where there is one, else the usual ones.
+
+    Raises:
+        Misconfigured: there is one, and it is not usable.
+    """
+    there = arguments.config is not None or Path("config.json").is_file()
+    return settings_of(arguments).data.gates if there else Gates()
+
+
 def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Say what is wrong with a file of bars; exit status 3 where a run would halt on them.
 
@@ -201,7 +213,8 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     file = Path(arguments.file) if arguments.file else settings_of(arguments).data_file
     rows = read_rows_of(file)
-    document = check_document(file.name, rows.bars, rows.actions, rows.findings)
+    findings = [*rows.findings, *judge_file(rows.bars, rows.actions, _gates(arguments))]
+    document = check_document(file.name, rows.bars, rows.actions, findings)
     terminal.say(check_text(document, terminal.page))
     terminal.document(document)
     return WOULD_HALT if document["halts"] else 0

@@ -43,6 +43,10 @@ HINTS = {
     "bad_number": "look the value up at another source, and mend it or take the row out",
     "no_session": "dates may be shifted by a time zone: a session is the New York date",
 }
+HINTS |= dict.fromkeys(
+    ("jump", "split", "factor", "dividend", "huge_dividend", "quiet"),
+    "look it up at another source; what is true, accept in the configuration: data.gates.accept",
+)
 HINT = "look it up at another source, and mend it or leave the symbol out"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trimtab.core.gates import factors, moves, prices, shape
+from trimtab.core.gates import factors, file, moves, prices, shape
 from trimtab.core.gates.account import EQUITY_TOLERANCE, equity_identity, judge_account
 from trimtab.core.gates.exhibit import Adjustment, Exhibit
 from trimtab.core.gates.moves import trades_apart
@@ -19,7 +19,10 @@ from trimtab.core.verdict import Verdict, subject
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trimtab.core.actions import Action
+    from trimtab.core.bars import Bars
     from trimtab.core.finding import Finding
+    from trimtab.core.limits import Gates
 
 __all__ = [
     "EQUITY_TOLERANCE",
@@ -31,6 +34,7 @@ __all__ = [
     "examine",
     "judge_account",
     "judge_bars",
+    "judge_file",
     "revised",
     "summed_up",
     "trades_apart",
@@ -86,6 +90,12 @@ def judge_bars(exhibit: Exhibit, universe: Sequence[str], least: int = 0) -> Jud
 def examine(exhibit: Exhibit) -> list[Finding]:
     """Give every doubt about the bars, gate by gate."""
     return [finding for gate in GATES.values() for finding in gate(exhibit)]
+
+
+def judge_file(bars: Bars, actions: Sequence[Action], limits: Gates) -> list[Finding]:
+    """Give every doubt about a file of bars, held against the exchange's calendar."""
+    exhibit = file.exhibit_of(bars, actions, limits)
+    return [*file.lost_sessions(exhibit), *file.stale_symbols(exhibit), *examine(exhibit)]
 
 
 def summed_up(findings: Sequence[Finding], rules: Sequence[str] = tuple(GATES)) -> list[Verdict]:

@@ -61,9 +61,13 @@ def fresh(bars: Bars) -> Verdict:
 
 
 def missing_sessions(exhibit: Exhibit) -> list[Finding]:
-    """Give the symbols that lack a session after their first bar; on `iex` a single one only warns."""
+    """Give the symbols that lack a session between two bars; on `iex` a single one only warns.
+
+    After the last bar nothing is missing: the symbol is stale, or was delisted.
+    """
     begun = np.maximum.accumulate(exhibit.present, axis=0)
-    holes = begun & ~exhibit.present
+    goes_on = np.maximum.accumulate(exhibit.present[::-1], axis=0)[::-1]
+    holes = begun & goes_on & ~exhibit.present
     counts = holes.sum(axis=0)
     tolerated = 1 if exhibit.feed == THIN_FEED else 0
     found = []
