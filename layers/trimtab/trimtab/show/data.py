@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trimtab.core.nyse import is_session
+from trimtab.core.verdict import named
 from trimtab.show.page import Column, advice, table
 
 if TYPE_CHECKING:
@@ -189,16 +190,19 @@ def check_text(document: Mapping[str, Any], page: Page) -> str:
     """Say what is wrong with a file of bars, rule by rule, those that halt a run first, and the verdict."""
     head = f"{document['file']}: {_count(document['symbols'], 'symbol')}, {_count(document['rows'], 'bar')}"
     span = f"{_count(document['sessions'], 'session')}, {document['first']} to {document['last']}"
-    rules: dict[str, list[Mapping[str, Any]]] = {}
-    for finding in sorted(document["findings"], key=lambda finding: not finding["halts"]):
-        rules.setdefault(finding["rule"], []).append(finding)
+    groups: dict[tuple[bool, str], list[Mapping[str, Any]]] = {}
+    for finding in document["findings"]:
+        groups.setdefault((not finding["halts"], finding["rule"]), []).append(finding)
+    halting = [(rule, found) for (warns, rule), found in groups.items() if not warns]
+    notes = [(rule, found) for (warns, rule), found in groups.items() if warns]
     known = f"; {document['actions']:,} splits and dividends" if document["actions"] else ""
     parts = [
         f"{page.paint(head, 'bold')}\n{span if document['rows'] else 'no bar can be read'}{known}",
-        *(_rule(rule, found, page) for rule, found in rules.items()),
-        _verdict(document, len(rules), page),
+        *(_rule(rule, found, page) for rule, found in halting),
+        _notes(notes, page),
+        _verdict(document, len(notes), page),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _rule(rule: str, found: Sequence[Mapping[str, Any]], page: Page) -> str:
@@ -207,25 +211,31 @@ def _rule(rule: str, found: Sequence[Mapping[str, Any]], page: Page) -> str:
     for finding in found:
         by_symbol.setdefault(finding["symbol"] or "-", []).append(finding)
     shown = list(by_symbol.items())[:MOST_SYMBOLS]
-    rows = [(symbol, f"{len(some):,}", _sessions(some), _first(some[0])) for symbol, some in shown]
+    rows = [(symbol, f"{len(some):,}", _sessions(some), some[0]["seen"]) for symbol, some in shown]
     columns = [Column("symbol"), Column("times", right=True), Column("sessions"), Column("first seen")]
-    halts = any(finding["halts"] for finding in found)
-    mark = page.paint("FAIL", "bold", "red") if halts else page.paint("note", "bold", "yellow")
-    words = f"{mark}  {rule}: {WORDS.get(rule, found[0]['detail'])}"
+    allowed = ", or ".join(dict.fromkeys(finding["allowed"] for finding in found[:MOST_SYMBOLS]))
+    mark = page.paint("FAIL", "bold", "red")
+    words = page.wrap(f"{mark}  {rule}: {WORDS.get(rule, found[0]['detail'])}; allowed: {allowed}", "      ")
     more = len(by_symbol) - len(shown)
     lines = [table(page, words, columns, rows), *([f"  and {more:,} more; --json gives all"] if more else [])]
     return "\n".join([*lines, page.wrap(f"  To do: {HINTS.get(rule, HINT)}.", "    ")])
+
+
+def _notes(rules: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], page: Page) -> str:
+    """List what halts nothing, a line a rule."""
+    rows = []
+    for rule, found in rules:
+        symbols = named(dict.fromkeys(finding["symbol"] or "-" for finding in found))
+        rows.append((rule, f"{len(found):,}", symbols, WORDS.get(rule, found[0]["detail"])))
+    columns = [Column("rule"), Column("times", right=True), Column("symbols"), Column("what")]
+    title = f"{page.paint('note', 'bold', 'yellow')}  halts nothing; --json gives all"
+    return table(page, title, columns, rows)
 
 
 def _sessions(found: Sequence[Mapping[str, Any]]) -> str:
     """Name the first few sessions."""
     days = list(dict.fromkeys(finding["session"] or "-" for finding in found))
     return ", ".join(days[:FIRST_FEW]) + (" …" if len(days) > FIRST_FEW else "")
-
-
-def _first(finding: Mapping[str, Any]) -> str:
-    text = f"{finding['seen']}; allowed: {finding['allowed']}"
-    return f"{text} ({finding['detail']})" if finding["detail"] else text
 
 
 def _verdict(document: Mapping[str, Any], rules: int, page: Page) -> str:
