@@ -84,7 +84,7 @@ class Stage:
         """Give the ports."""
         ports: Any = self
         return World(
-            ports, ports, self.shelf, ports, ports, lambda _bars: b"", lambda: "id", self.seconds_left
+            ports, ports, self.shelf, ports, ports, lambda _bars: b"", ports, lambda: "id", self.seconds_left
         )
 
     def seconds_left(self) -> float:
