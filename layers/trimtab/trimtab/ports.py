@@ -79,7 +79,7 @@ class Market(Protocol):
         """
 
     def actions(self, symbols: Sequence[str], start: date, end: date) -> tuple[Action, ...]:
-        """Give the corporate actions of `symbols` with an ex-date from `start` to `end` (New York), inclusive.
+        """Give the corporate actions of `symbols` with an ex-date from `start` to `end`, New York, inclusive.
 
         All pages, by ex-date, then symbol. What the vendor has not told yet is not among them.
 

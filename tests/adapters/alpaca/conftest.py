@@ -34,7 +34,8 @@ def connect(server: ScriptedServer, clock: FakeClock) -> Iterator[Connect]:
     def make(kind: str = "trading", **options: object) -> AlpacaHost:
         options.setdefault("rng", random.Random(7))
         options.setdefault("policy", ReadPolicy(connect_s=2.0, silence_s=1.0))
-        host = AlpacaHost(server.url, kind, Keys(KEY_ID, SECRET), clock, **options)  # type: ignore[arg-type]  # options are the constructor's, by name
+        url = str(options.pop("url", server.url))
+        host = AlpacaHost(url, kind, Keys(KEY_ID, SECRET), clock, **options)  # type: ignore[arg-type]  # options are the constructor's, by name
         made.append(host)
         return host
 

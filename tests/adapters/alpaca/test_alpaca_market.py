@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from alpaca_kit import Connect, bar, error_body
+from alpaca_kit import Connect, FakeClock, bar, error_body
 from scripted_http import Asked, Reply, ScriptedServer
 from trimtab.adapters.alpaca import AlpacaMarket
 from trimtab.ports import Unauthorized, Unreachable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trimtab.core.bars import Bars
 
 BARS = "/v2/stocks/bars"
-START, END = date(2026, 3, 2), datetime(2026, 3, 6, 21, 0, tzinfo=UTC)
+START, END = date(2026, 3, 2), datetime(2026, 3, 9, 21, 0, tzinfo=UTC)
 Rows = dict[str, list[dict[str, object]]]
 
 
@@ -41,7 +41,8 @@ def test_bars_of_both_passes_are_one(server: ScriptedServer, market: AlpacaMarke
 
     def script(asked: Asked) -> Reply:
         raw = asked.query["adjustment"] == "raw"
-        spy = [bar(day, 20.0 + i if raw else 10.0 + i) for i, day in enumerate(days)]
+        price = 20.0 if raw else 10.0
+        spy = [bar(days[0], price), bar(days[1], price + 1), bar(days[2], price + 2, hour="04")]
         return Reply(body=page({"SPY": spy[:2] if raw else spy, "BRK.B": [bar(days[1], 7.0)]}))
 
     server.on("GET", BARS, script)
@@ -53,10 +54,10 @@ def test_bars_of_both_passes_are_one(server: ScriptedServer, market: AlpacaMarke
     assert (bars.open[0, 1], bars.high[0, 1], bars.low[0, 1], bars.volume[0, 1]) == (9, 11, 8.5, 100)
     assert [asked.query["adjustment"] for asked in server.asked] == ["all", "raw"]
     assert server.asked[0].query == {
-        "symbols": "SPY,BRK.B,NONE",
+        "symbols": "BRK.B,NONE,SPY",
         "timeframe": "1Day",
         "start": "2026-03-02",
-        "end": "2026-03-06T21:00:00Z",
+        "end": "2026-03-09T21:00:00Z",
         "limit": "10000",
         "adjustment": "all",
         "feed": "sip",
@@ -135,31 +136,136 @@ def test_a_token_that_repeats_ends_the_loop(server: ScriptedServer, market: Alpa
     assert server.count("GET") == 3
 
 
+def compact(document: object) -> bytes:
+    """Give JSON without blanks, as the data host prints it."""
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def text(bars: str, following: str = "null") -> bytes:
+    """Give a page by its text: what is inside the array of SPY."""
+    return f'{{"bars":{{"SPY":[{bars}]}},"next_page_token":{following}}}'.encode()
+
+
+GOOD = compact(bar("2026-03-02")).decode()
+NEXT = compact(bar("2026-03-03")).decode()
 BROKEN = {
-    "no token": {"bars": {}},
-    "no bars": {"next_page_token": None},
-    "array": [],
-    "bars array": page([1]),
-    "symbol's object": page({"SPY": {}}),
-    "bar of text": page({"SPY": ["x"]}),
-    "not asked for": page({"TLT": [bar("2026-03-02")]}),
-    "null close": page({"SPY": [bar("2026-03-02"), bar("2026-03-03", None)]}),
-    "no close": page({"SPY": [{"t": "2026-03-02T05:00:00Z", "o": 1}]}),
-    "no time": page({"SPY": [{"c": 1.0}]}),
-    "not a whole day": page({"SPY": [bar("2026-03-02", hour="14")]}),
-    "text price": page({"SPY": [bar("2026-03-02") | {"o": "high"}]}),
-    "infinite": json.dumps(page({"SPY": [bar("2026-03-02", 7.25)]})).replace("7.25", "1e999").encode(),
-    "twice": page({"SPY": [bar("2026-03-02"), bar("2026-03-02")]}),
+    "no token": ({"bars": {}}, "next_page_token"),
+    "no bars": ({"next_page_token": None}, "without bars"),
+    "array": ([], "object was due"),
+    "bars array": (page([]), "object was due"),
+    "bars false": (page(False), "object was due"),
+    "symbol's object": (page({"SPY": {}}), "array was due"),
+    "symbol's number array": (page({"SPY": [0]}), "object was due"),
+    "bar of text": (page({"SPY": ["x"]}), "object was due"),
+    "array in an array": (page({"SPY": [[bar("2026-03-02")]]}), "object was due"),
+    "not asked for": (page({"TLT": [bar("2026-03-02")]}), "'TLT' was not asked for"),
+    "nothing of what was not asked for": (page({"TLT": []}), "'TLT' was not asked for"),
+    "a day before": (page({"SPY": [bar("2026-03-01")]}), "2026-03-01, but 2026-03-02"),
+    "a day after": (page({"SPY": [bar("2026-03-10", hour="04")]}), "bar of 2026-03-10"),
+    "null close": (page({"SPY": [bar("2026-03-02"), bar("2026-03-03", None)]}), "SPY 2026-03-03"),
+    "no close": (page({"SPY": [{"t": "2026-03-02T05:00:00Z", "o": 1}]}), "without close"),
+    "no time": (page({"SPY": [{"c": 1.0}]}), "without time"),
+    "a number for a time": (page({"SPY": [bar("2026-03-02") | {"t": 1772427600}]}), "without time"),
+    "no date": (text(GOOD.replace("-02T", "-32T")), "not a time"),
+    "midday": (page({"SPY": [bar("2026-03-02", hour="14")]}), "00:00 in New York"),
+    "summer's midnight in winter": (text(GOOD.replace("T05", "T04")), "00:00 in New York"),
+    "half a second": (text(GOOD.replace(":00Z", ":00.5Z")), "00:00 in New York"),
+    "text price": (page({"SPY": [bar("2026-03-02") | {"o": "high"}]}), "no number"),
+    "number in text": (text(GOOD.replace("9.0", '"9.0"')), "no number"),
+    "true price": (text(GOOD.replace("9.0", "true")), "no number"),
+    "a price that is an object": (text(GOOD.replace("9.0", "{}")), "no number"),
+    "infinite": (text(GOOD.replace("9.0", "1e999")), "no number"),
+    "too long to be finite": (text(GOOD.replace("9.0", "9" * 400)), "out of range|no number"),
+    "twice": (page({"SPY": [bar("2026-03-02"), bar("2026-03-02")]}), "two bars of SPY on 2026-03-02"),
+    "twice apart": (text(f"{GOOD},{NEXT},{GOOD}"), "two bars of SPY on 2026-03-02"),
 }
 
 
-@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("broken", ["all", "raw"])
+@pytest.mark.parametrize(("body", "why"), BROKEN.values(), ids=BROKEN.keys())
 def test_what_is_no_page_of_bars_is_unreachable(
-    body: object, server: ScriptedServer, market: AlpacaMarket
+    body: object, why: str, broken: str, server: ScriptedServer, market: AlpacaMarket
 ) -> None:
-    server.on("GET", BARS, Reply(body=body))
-    with pytest.raises(Unreachable):
+    """In either pass, at once, and it says why."""
+    whole = Reply(body=body if isinstance(body, bytes) else compact(body))
+    fine = Reply(body=text(GOOD))
+    server.on("GET", BARS, lambda asked: whole if asked.query["adjustment"] == broken else fine)
+    with pytest.raises(Unreachable, match=why):
         read(market, "SPY")
+    assert server.count("GET") == (1 if broken == "all" else 2)
+
+
+GARBLED = {
+    "truncated": text(GOOD)[:-20],
+    "NaN": text(GOOD.replace("9.0", "NaN")),
+    "Infinity": text(GOOD.replace("9.0", "-Infinity")),
+    "no value": text(GOOD.replace("9.0", "")),
+    "a number cut in two": text(GOOD.replace("9.0", "9.0.1")),
+    "leading zero": text(GOOD.replace("9.0", "09.0")),
+    "plus": text(GOOD.replace("9.0", "+9.0")),
+    "no digit after the point": text(GOOD.replace("9.0", "9.")),
+    "no digit before the point": text(GOOD.replace("9.0", ".9")),
+    "no comma between bars": text(GOOD + NEXT),
+    "a comma too many": text(GOOD + ","),
+    "a comma before": text("," + GOOD),
+    "a symbol twice": text(GOOD).replace(b'"SPY"', b'"SPY":[],"SPY"'),
+    "bars twice": text(GOOD).replace(b'{"bars"', b'{"bars":{},"bars"'),
+    "a field twice": text(GOOD.replace('"o":9.0', '"o":9.0,"o":8.0')),
+    "brackets the wrong way": text(GOOD).translate(bytes.maketrans(b"[]", b"][")),
+    "no UTF-8": text(GOOD).replace(b"SPY", b"S\xffY"),
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("body", GARBLED.values(), ids=GARBLED.keys())
+def test_a_garbled_page_is_asked_for_again(body: bytes, server: ScriptedServer, market: AlpacaMarket) -> None:
+    """It counts as not arrived: the next answer is taken, and without one the run stops."""
+    server.on("GET", BARS, [Reply(body=body), Reply(body=text(GOOD))])
+    assert read(market, "SPY").close.tolist() == [[10.0]]
+    assert server.count("GET") == 3
+    server.on("GET", BARS, Reply(body=body))
+    with pytest.raises(Unreachable, match=r"200 without JSON: .* attempts"):
+        read(market, "SPY")
+
+
+def test_a_burst_of_refusals_changes_nothing(
+    server: ScriptedServer, clock: FakeClock, connect: Connect
+) -> None:
+    """429 in the middle of the pages: the reset is waited for, and the same page asked for again."""
+    busy = Reply(429, error_body(None, "too many requests."), {"X-RateLimit-Reset": "1772463607"})
+    pages = [Reply(body=text(GOOD, '"a"')), busy, busy, busy, Reply(body=text(NEXT))]
+    server.on("GET", BARS, pages)
+    bars = read(AlpacaMarket(connect("data"), adjustment="raw"), "SPY")
+    assert bars.close.tolist() == [[10.0], [10.0]]
+    assert [asked.query.get("page_token") for asked in server.asked] == [None, "a", "a", "a", "a"]
+    assert len(clock.slept) == 3
+    assert clock.seconds > 7
+
+
+def test_a_page_given_again_under_another_token_is_noticed(
+    server: ScriptedServer, market: AlpacaMarket
+) -> None:
+    server.on("GET", BARS, [Reply(body=text(GOOD, '"a"')), Reply(body=text(GOOD, '"b"'))])
+    with pytest.raises(Unreachable, match="two bars of SPY on 2026-03-02"):
+        read(market, "SPY")
+    assert server.count("GET") == 2
+
+
+def test_bars_out_of_order_find_their_places(server: ScriptedServer, market: AlpacaMarket) -> None:
+    """Neither the order of days nor that of symbols or fields matters."""
+    days = [bar("2026-03-04", 3.0), bar("2026-03-02", 1.0), bar("2026-03-03", 2.0)]
+    other = [dict(reversed(row.items())) for row in days]
+    pages = [page({"TLT": days[:1], "SPY": days}, "a"), page({"TLT": other[1:]})]
+    server.on("GET", BARS, [Reply(body=compact(one)) for one in pages * 2])
+    bars = read(market, "SPY", "TLT")
+    assert bars.close.tolist() == bars.raw_close.tolist() == [[1, 1], [2, 2], [3, 3]]
+    assert bars.open.tolist() == [[9, 9]] * 3
+
+
+def test_what_else_a_page_and_a_bar_hold_is_left_alone(server: ScriptedServer, market: AlpacaMarket) -> None:
+    more = GOOD.replace('"n":3', '"n":3,"odd":0.125')
+    server.on("GET", BARS, Reply(body=text(more).replace(b'{"bars"', b'{"currency":"USD","bars"')))
+    assert read(market, "SPY").volume.tolist() == [[100.0]]
 
 
 def test_a_bar_without_close_is_named(server: ScriptedServer, market: AlpacaMarket) -> None:

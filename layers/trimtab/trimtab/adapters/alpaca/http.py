@@ -11,8 +11,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -21,7 +22,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import HTTPError
 
 from trimtab.adapters.alpaca.hosts import Keys, Kind, check_host, is_loopback
-from trimtab.adapters.alpaca.parse import load_json
+from trimtab.adapters.alpaca.parse import NotJSON, load_json
 from trimtab.ports import Unauthorized, Unreachable
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from trimtab.ports import Clock
+
+T = TypeVar("T")
 
 NOT_FOUND_CODE = "40410000"
 """In a 404's JSON: the broker itself says that there is no such thing. Without it a 404 proves nothing."""
@@ -88,7 +91,7 @@ class Answer:
         """Give code and message if the body is the broker's own error JSON, else None."""
         try:
             document = load_json(self.body)
-        except ValueError:
+        except NotJSON:
             return None
         if not isinstance(document, dict) or not isinstance(document.get("message"), str):
             return None
@@ -147,6 +150,23 @@ class AlpacaHost(RESTClient):
         """Give the JSON of a GET, retried within the budget; numbers as Decimal, or float if not `exact`.
 
         Raises:
+            NotFound, Unreachable, Unauthorized: as `fetch`.
+        """
+        return self.fetch(path, params, partial(load_json, exact=exact), version=version)
+
+    def fetch(
+        self,
+        path: str,
+        params: Mapping[str, str] | None,
+        decode: Callable[[bytes], T],
+        *,
+        version: str = "v2",
+    ) -> T:
+        """Give what `decode` makes of the body of a GET, retried within the budget.
+
+        A body of which `decode` says, by `NotJSON`, that it is none counts as not arrived.
+
+        Raises:
             NotFound: 404 with the broker's code for it.
             Unreachable: no usable answer within attempts, budget and deadline, or a refusal (4xx).
             Unauthorized: the keys are not accepted.
@@ -169,7 +189,7 @@ class AlpacaHost(RESTClient):
             reraise=True,
         )
         try:
-            return retrying(self._attempt, path, params, exact, version)
+            return cast("T", retrying(self._attempt, path, params, decode, version))
         except _Transient as failed:
             detail = failed.detail
         # Raised outside the handler: nothing that holds a request, and so the keys, hangs on it.
@@ -206,7 +226,9 @@ class AlpacaHost(RESTClient):
         """Close the connections."""
         self._session.close()
 
-    def _attempt(self, path: str, params: Mapping[str, str] | None, exact: bool, version: str) -> object:  # noqa: FBT001 - called by tenacity
+    def _attempt(
+        self, path: str, params: Mapping[str, str] | None, decode: Callable[[bytes], T], version: str
+    ) -> T:
         self._pace()
         try:
             answer = cast("Answer", self.get(path, dict(params) if params else None, api_version=version))
@@ -215,9 +237,10 @@ class AlpacaHost(RESTClient):
         if answer.status != _OK:
             self._judge(path, answer)
         try:
-            return load_json(answer.body, exact=exact)
-        except ValueError:
-            raise _Transient("200 without JSON") from None
+            return decode(answer.body)
+        except NotJSON as error:
+            reason = self.clean(str(error))
+        raise _Transient(f"200 without JSON: {reason}")
 
     def _judge(self, path: str, answer: Answer) -> NoReturn:
         """Raise what an answer other than 200 to a GET means."""

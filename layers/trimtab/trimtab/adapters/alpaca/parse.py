@@ -48,20 +48,53 @@ _ENDED_AT = {
 }
 
 
-def load_json(body: bytes, *, exact: bool = True) -> object:
+class NotJSON(ValueError):  # noqa: N818 - a state of the world, not a fault of ours
+    """A body that is not JSON, or is JSON that two readers may take for different things."""
+
+
+def load_json(body: bytes, *, exact: bool = True, once: bool = False) -> object:
     """Give the document of a body; its fractions as Decimal, or as float if not `exact`.
 
     Raises:
-        ValueError: it is not JSON, or has NaN or an infinity in it.
+        NotJSON: it is not JSON, or has NaN or an infinity in it, or with `once` an object that names
+            something twice, of which all but the last would be lost.
     """
     try:
-        return json.loads(body, parse_float=Decimal if exact else None, parse_constant=_refuse_constant)
+        return json.loads(
+            body,
+            parse_float=Decimal if exact else None,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_named_once if once else None,
+        )
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise NotJSON("nested too deeply") from None
+    except ValueError as error:
+        raise NotJSON(str(error)) from None
 
 
 def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in document if names.count(name) > 1)
+        raise ValueError(f"{twice[:40]!r} is named twice")
+    return document
+
+
+def next_token(page: Mapping[str, object], what: str) -> str | None:
+    """Give the token of the page after this one; None if this is the last.
+
+    Raises:
+        Unreachable: it is missing, empty or no text.
+    """
+    token = page.get("next_page_token", "")
+    if token is not None and (not isinstance(token, str) or not token):
+        raise Unreachable(f"{what}: next_page_token is {str(token)[:40]!r}, neither a token nor null")
+    return token
 
 
 def mapping(value: object, what: str) -> Mapping[str, object]:
