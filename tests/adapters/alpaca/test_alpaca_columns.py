@@ -126,5 +126,7 @@ def test_arrays_elsewhere_are_no_bars() -> None:
     ):
         with pytest.raises(Unreachable):
             columns.read_page(body.encode())
-    page = columns.read_page(f'{{"more":{bar},"bars":{{"SPY":{bar}}},"next_page_token":"[{{}}]"}}'.encode())
-    assert (page.values[3].tolist(), page.token) == ([10.0], "[{}]")
+    for token in ("[{}]", "a"):
+        body = f'{{"more":{bar},"bars":{{"SPY":{bar}}},"next_page_token":"{token}"}}'
+        page = columns.read_page(body.encode())
+        assert (page.symbol.tolist(), page.values[3].tolist(), page.token) == ([0], [10.0], token)
