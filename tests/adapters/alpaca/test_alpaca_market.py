@@ -30,6 +30,11 @@ def page(bars: object, token: object = None) -> dict[str, object]:
     return {"bars": bars, "next_page_token": token}
 
 
+def compact(document: object) -> bytes:
+    """Give JSON without blanks, as the data host prints it."""
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
 def read(market: AlpacaMarket, *symbols: str) -> Bars:
     """Give the bars of these symbols."""
     return market.bars(symbols, START, END)
@@ -96,7 +101,7 @@ def paged(rows: Rows, size: int) -> Callable[[Asked], Reply]:
         bars: Rows = {}
         for symbol, row in flat[begin : begin + size]:
             bars.setdefault(symbol, []).append(row)
-        return Reply(body=page(bars, str(begin + size) if begin + size < len(flat) else None))
+        return Reply(body=compact(page(bars, str(begin + size) if begin + size < len(flat) else None)))
 
     return script
 
@@ -134,11 +139,6 @@ def test_a_token_that_repeats_ends_the_loop(server: ScriptedServer, market: Alpa
     with pytest.raises(Unreachable, match="'a'"):
         read(market, "SPY")
     assert server.count("GET") == 3
-
-
-def compact(document: object) -> bytes:
-    """Give JSON without blanks, as the data host prints it."""
-    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def text(bars: str, following: str = "null") -> bytes:
