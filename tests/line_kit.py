@@ -26,7 +26,7 @@ from trimtab.adapters.inputs import inputs_file, read_inputs
 from trimtab.adapters.sandbox import Face, SandboxTransport
 from trimtab.adapters.sandbox.faults import Fault
 from trimtab.adapters.sqlite import SqliteTrades
-from trimtab.core.limits import Execution, Risk
+from trimtab.core.limits import Execution, Gates, Risk
 from trimtab.core.mandate import Mandate
 from trimtab.core.nyse import sessions
 from trimtab.core.portfolio import TERMINAL
@@ -179,6 +179,7 @@ def make_mandate(weights: Mapping[str, float], **changes: Any) -> Mandate:  # no
         "lookback": 10,
         "interval": "daily",
         "feed": "sip",
+        "gates": Gates(max_jump=1.0),  # prices jump at a test's will; the gates have tests of their own
         "execution": Execution(**execution),
         "risk": Risk(**risk),
         "host": "localhost",
