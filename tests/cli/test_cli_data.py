@@ -314,10 +314,10 @@ def test_a_fetch_that_is_killed_leaves_the_file_as_it_was(
 
 VERDICT = "verdict: a run would halt on these bars: 5 of 6 findings would stop it"
 BAD = """Symbol,Date,Open,High,Low,Close,Volume,Split
-AAA,2020-01-03,1,1,1,1,10,
-AAA,2020-01-02,x,1,1,1,10,2
-AAA,2020-01-02,1,1,1,-1,10,
-AAA,2020-01-04,1,1,1,1,10,
+AAA,2020-01-03,1,1.1,0.9,1,10,
+AAA,2020-01-02,x,1.1,0.9,1,10,2
+AAA,2020-01-02,1,1.1,0.9,-1,10,
+AAA,2020-01-04,1,1.1,0.9,1,10,
 BBB,soon,1,1,1,1,10,
 """
 

@@ -230,7 +230,7 @@ def gapped(prices: dict[str, float], factors: dict[str, float]) -> Any:  # noqa:
     opens, close = tape.open.copy(), tape.close.copy()
     opens[row:] *= factor
     close[row:] *= factor
-    low, high = np.minimum(opens, close), np.maximum(opens, close)
+    low, high = np.minimum(opens, close) - 0.01, np.maximum(opens, close) + 0.01
     return replace(tape, open=opens, close=close, low=low, high=high)
 
 

@@ -31,7 +31,7 @@ def falling(closes: Sequence[float], opens: Sequence[float] | None = None) -> Ta
     opening = np.vstack([close[:1], close[:-1]])
     if opens is not None:
         opening[first : first + len(opens), 0] = opens
-    low, high = np.minimum(opening, close), np.maximum(opening, close)
+    low, high = np.minimum(opening, close) - 0.01, np.maximum(opening, close) + 0.01
     return replace(tape, open=opening, close=close, low=low, high=high)
 
 

@@ -213,7 +213,12 @@ def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     file = Path(arguments.file) if arguments.file else settings_of(arguments).data_file
     rows = read_rows_of(file)
-    findings = [*rows.findings, *judge_file(rows.bars, rows.actions, _gates(arguments))]
+    told = {(finding.symbol, finding.session) for finding in rows.findings if finding.rule == "bad_number"}
+    doubts = judge_file(rows.bars, rows.actions, _gates(arguments))
+    doubts = [
+        doubt for doubt in doubts if doubt.rule != "bad_price" or (doubt.symbol, doubt.session) not in told
+    ]
+    findings = [*rows.findings, *doubts]
     document = check_document(file.name, rows.bars, rows.actions, findings)
     terminal.say(check_text(document, terminal.page))
     terminal.document(document)
