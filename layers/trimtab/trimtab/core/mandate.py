@@ -26,7 +26,7 @@ class Mandate:
     `universe` is what may be traded, ascending; `lookback` sessions of history that the rule sees;
     `least_history` the sessions without which the rule cannot decide (0 where it does not say);
     `config` the part of the configuration that `config_digest` covers; `host` the broker's trading host, and
-    `loopback` whether it is on this machine.
+    `loopback` whether it is on this machine; `alerts` what the owner wants to be told of.
     """
 
     portfolio: str
@@ -46,6 +46,7 @@ class Mandate:
     code_digest: str
     version: str
     least_history: int = 0
+    alerts: frozenset[str] = frozenset()
 
     @property
     def sessions_needed(self) -> int:
