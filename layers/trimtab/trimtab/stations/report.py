@@ -155,7 +155,7 @@ class _Telling:
         """Give this portfolio's other runs that were not dry, the newest first."""
         return self.world.trades.query(
             "SELECT run_id, session, outcome, code, started_at FROM runs WHERE portfolio = ? AND dry_run = 0"  # noqa: S608 - the conditions are this file's own
-            f" AND run_id <> ? AND {where} ORDER BY started_at DESC, run_id DESC LIMIT {RECENT}",
+            f" AND run_id <> ? AND {where} ORDER BY finished_at DESC, run_id DESC LIMIT {RECENT}",
             (self.record["portfolio"], self.record["run_id"], *more),
         )
 
