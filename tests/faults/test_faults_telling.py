@@ -82,7 +82,7 @@ def test_a_receiver_that_fails_changes_no_run(answer: Answer, stage: Path) -> No
             path.unlink() if path.is_file() else path.rmdir()
 
 
-@pytest.mark.parametrize(("nth", "after"), product(range(1, 6), (False, True)))
+@pytest.mark.parametrize(("nth", "after"), [*product(range(1, 6), (False, True))])
 def test_a_death_at_any_telling_is_made_good(nth: int, after: bool, stage: Path) -> None:  # noqa: FBT001 - a table
     """Killed before or after any ping or message: the next run is well, and the trade is told of."""
     drama, receiver = drama_of(stage)

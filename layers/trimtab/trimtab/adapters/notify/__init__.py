@@ -67,7 +67,7 @@ def notifiers(
 
 def _notifier(url: str, clock: Clock, send: Send, where: str, *, allow_private: bool) -> Notifier:
     kind = kind_of(url)
-    if kind == "apprise":
+    if kind == "apprise" and "://" in url:
         return AppriseChannel(url, where, allow_private=allow_private)
     check_url(url, where, allow_private=allow_private)
     return Channel(kind, url, clock, send)
