@@ -167,9 +167,8 @@ def redacted(error: Exception) -> Exception:
     """Give the error without any secret in what it says: the runtime prints it, and answers with it."""
     clean = redactor(os.environ)
     if isinstance(error, TrimtabError):
-        texts = {name: value and clean.text(value) for name, value in error.document().items()}
-        kept = {name: texts[name] for name in ("seen", "allowed")}
-        return type(error)(texts["code"] or "", texts["message"] or "", hint=texts["hint"] or "", **kept)
+        error.mask(clean.value)
+        return error
     text = str(error)
     return error if clean.text(text) == text else RuntimeError(f"{type(error).__name__}: {clean.text(text)}")
 

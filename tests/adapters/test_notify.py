@@ -25,7 +25,7 @@ from trimtab.ports import Undelivered
 from trimtab.show.alert import GRAVITY, TONES, Occasion, message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from trimtab.core.record import Document
 
@@ -43,6 +43,13 @@ HOSTILE = {
 }
 OUTCOMES = ("traded", "in_band", "closed", "not_due", "dry_run", "halted", "interrupted")
 APPRISE = importlib.util.find_spec("apprise") is not None
+ITS_OWN = pytest.mark.filterwarnings("ignore:.*(imghdr|cgi).*:DeprecationWarning")
+
+
+def needs_apprise(test: Callable[..., None]) -> Callable[..., None]:
+    """Skip a test where Apprise is not installed; what it imports that is old is its own matter."""
+    skipping = pytest.mark.skipif(not APPRISE, reason="Apprise is not installed")
+    return skipping(ITS_OWN(test))
 
 
 def order(symbol: str, reason: str) -> Document:
@@ -198,7 +205,7 @@ def test_without_apprise_its_urls_say_what_to_install() -> None:
     assert "canary" not in str(refused.value.document())
 
 
-@pytest.mark.skipif(not APPRISE, reason="Apprise is not installed")
+@needs_apprise
 def test_apprise_delivers_and_follows_nothing(server: ScriptedServer) -> None:
     """A message arrives; a redirect, a 500 and a silence are no delivery."""
     host = server.url.removeprefix("http://")
@@ -215,7 +222,7 @@ def test_apprise_delivers_and_follows_nothing(server: ScriptedServer) -> None:
         assert server.count("POST", "/in") == before
 
 
-@pytest.mark.skipif(not APPRISE, reason="Apprise is not installed")
+@needs_apprise
 @pytest.mark.parametrize(
     "url",
     ["json://example.com/x", "file:///tmp/x", "syslog://", "nonsense://x", "gotify://10.0.0.4/token12345"],
@@ -227,7 +234,7 @@ def test_apprise_urls_keep_the_rules(url: str) -> None:
     assert refused.value.code == "url_not_allowed"
 
 
-@pytest.mark.skipif(not APPRISE, reason="Apprise is not installed")
+@needs_apprise
 def test_apprise_reaches_nothing_private_unless_allowed() -> None:
     """A private or link-local host is refused before anything is sent."""
     message = message_of(record("halted", "x"), Occasion(), frozenset(GRAVITY))

@@ -209,7 +209,7 @@ class Laws:
         posts = () if simulation.receiver is None else simulation.receiver.posts
         sinks["what was told"] = b"\n".join(posted.body for posted in posts)
         sinks["what could not be told"] = "\n".join(simulation.warned).encode()
-        ends = (p.document or p.error or p.bug or "" for p in simulation.processes)
+        ends = (p.document or p.error or "" for p in simulation.processes)
         sinks["how a run ended"] = "\n".join(map(repr, ends)).encode(errors="replace")
         for name, content in sinks.items():
             if any(secret in content for secret in SECRETS):

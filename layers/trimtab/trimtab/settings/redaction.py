@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from trimtab.settings.secret import PARAMETER, SECRET_NAMES, split_urls
 
@@ -69,32 +69,45 @@ class Redactor:
 def redactor(environ: Mapping[str, str]) -> Redactor:
     """Give the redactor of an environment: of every secret in it, and of what names one in AWS."""
     names = [name for base in SECRET_NAMES for name in (base, base + PARAMETER)]
-    given = [environ[name] for name in names if environ.get(name)]
-    return Redactor.of([*given, *(url for text in given for url in split_urls(text))])
+    return Redactor.of(url for name in names for url in split_urls(environ.get(name, "")))
 
 
 def _shapes(secret: str) -> Iterator[str]:
     """Give the patterns of a secret, of which each is long enough to be nothing else."""
-    for token in {secret, *_parts(secret)}:
+    tokens = {piece for piece in _pieces(secret) if piece.lower() not in _WORDS}
+    for token in {secret, *_paths(secret), *tokens}:
         for shape in {token, unquote(token), quote(token, safe=""), quote(token)}:
             for written in {shape, json.dumps(shape)[1:-1], html.escape(shape)}:
                 if len(written) >= SHORTEST:
                     yield re.escape(written)
-        if len(token) >= HEAD + SHORTEST // 2 and "://" not in token and not token.startswith("/"):
+    for token in tokens:
+        if len(token) >= HEAD + SHORTEST // 2:
             yield re.escape(token[:HEAD]) + _REST
 
 
-def _parts(secret: str) -> Iterator[str]:
-    """Give what is secret in a URL: its path with the query, and each part of them; nothing of a key."""
-    if "://" not in secret:
+def _paths(secret: str) -> Iterator[str]:
+    """Give what a library quotes of a URL without its host: its path, with the query; nothing of a key."""
+    parts = _split(secret)
+    if parts is not None:
+        yield f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    """Give each part of a URL that is a token by itself; of a key, the whole."""
+    parts = _split(secret)
+    if parts is None:
+        yield secret
         return
+    yield from re.split(r"[/?&=#,;]", f"{parts.path}/{parts.query}/{parts.fragment}")
+    before, _, host = parts.netloc.rpartition("@")
+    yield from (before, *before.split(":"))
+    if parts.scheme not in {"http", "https"}:  # Apprise keeps tokens where others keep a host
+        yield from (piece for piece in host.split(":") if "." not in piece)
+
+
+def _split(secret: str) -> SplitResult | None:
+    """Split a URL; None for what is none."""
     try:
-        parts = urlsplit(secret)
+        return urlsplit(secret) if "://" in secret else None
     except ValueError:
-        return
-    yield f"{parts.path}?{parts.query}" if parts.query else parts.path
-    whole = f"{parts.netloc.rpartition('@')[0]}/{parts.path}/{parts.query}/{parts.fragment}"
-    pieces = re.split(r"[/:?&=#,;]", whole)
-    if parts.scheme not in {"http", "https"}:
-        pieces.append(parts.hostname or "")  # an Apprise URL may hold its token there
-    yield from (piece for piece in pieces if piece.lower() not in _WORDS)
+        return None

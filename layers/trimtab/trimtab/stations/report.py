@@ -67,6 +67,8 @@ def reporting(world: World, evidence: Evidence) -> Iterator[Callable[[Document],
     try:
         yield report
     except Exception as error:
+        if isinstance(error, TrimtabError):
+            error.mask(world.redact)
         _report(world, evidence, _unrecorded(world, evidence, error), name)
         raise
 
@@ -255,7 +257,7 @@ class _Telling:
             self.world.warn(f"what was not told before can't be read: {type(error).__name__}")
 
     def _untold(self) -> list[Row]:
-        """Give recent runs without a mark, the newest first; none before the first mark, but this run's own.
+        """Give recent runs without a mark, the newest first: of earlier sessions only where one has a mark.
 
         Of several runs that ended for the same reason in one session, one is enough.
         """
@@ -270,7 +272,8 @@ class _Telling:
                 told.add(key)
         mine = (self.record["session"], self.record["outcome"], self.record["code"])
         left = [row for key, row in reasons.items() if key not in told and key != mine]
-        return [row for row in left if told or row["started_at"] == self.record["started_at"]]
+        today = (self.record["session"], self.record["started_at"])
+        return [row for row in left if told or row["session"] == today[0] or row["started_at"] == today[1]]
 
     def _send(self, message: Message) -> bool:
         """Send to every receiver, each with its share of the time; say whether one of them took it."""
