@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from scripted_http import Reply, ScriptedServer
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from trimtab.adapters.sandbox import Sandbox
@@ -223,18 +224,28 @@ def watched(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedSe
     assert store.parent.is_dir()
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """The JSON lines that CloudWatch would get; no secret is in them."""
-    out = capsys.readouterr().out
-    assert not [canary for canary in CANARIES if canary in out]
-    return [json.loads(line) for line in out.splitlines()]
+@contextmanager
+def cloudwatch(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Give what gives the JSON lines that CloudWatch would get; no secret is in them."""
+    (handler,) = app.logger.handlers
+    before, handler.stream = handler.stream, sys.stdout
+
+    def lines() -> list[dict[str, Any]]:
+        out = capsys.readouterr().out
+        assert not [canary for canary in CANARIES if canary in out]
+        return [json.loads(line) for line in out.splitlines()]
+
+    try:
+        yield lines
+    finally:
+        handler.stream = before
 
 
 def test_a_run_is_measured(watched: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
     """One set of metrics in the embedded format: how it ended, how much, how old, how long; and the pings."""
-    app.logger.handlers[0].setStream(sys.stdout)
-    document = app.handler({}, Context())
-    told = lines(capsys)
+    with cloudwatch(capsys) as lines:
+        document = app.handler({}, Context())
+        told = lines()
     (metrics,) = [line for line in told if "_aws" in line]
     values = {name: value[0] for name, value in metrics.items() if isinstance(value, list)}
     assert values["RunTraded"] == values["NotTold"] == 1
@@ -253,14 +264,14 @@ def test_a_run_is_measured(watched: ScriptedServer, capsys: pytest.CaptureFixtur
 @pytest.mark.usefixtures("watched")
 def test_no_secret_leaves_by_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """What is raised, logged and chained carries no secret, whatever the event quotes."""
-    app.logger.handlers[0].setStream(sys.stdout)
-    with pytest.raises(Misconfigured) as refused:
-        app.handler({"portfolio": os.environ["TRIMTAB_ALERT_URLS"]}, Context())
+    with cloudwatch(capsys) as lines:
+        with pytest.raises(Misconfigured) as refused:
+            app.handler({"portfolio": os.environ["TRIMTAB_ALERT_URLS"]}, Context())
+        assert [line["message"] for line in lines() if "message" in line] == ["failed"]
     error = refused.value
     shown = "".join(traceback.format_exception(type(error), error, None)) + str(error.document())
     assert not [canary for canary in CANARIES if canary in shown]
     assert error.code == "bad_event"
-    lines(capsys)
     bug = app.redacted(KeyError(f"GET {os.environ['TRIMTAB_HEARTBEAT_URL']}/start"))
     assert not [canary for canary in CANARIES if canary in str(bug)]
 

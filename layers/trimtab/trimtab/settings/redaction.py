@@ -35,20 +35,30 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Takes secrets out of texts and documents; made by `redactor` or `Redactor.of`."""
+    """Takes secrets out of texts and documents; made by `redactor` or `Redactor.of`.
+
+    `heads` are how the secrets begin: a text without any of them, as nearly all are, is looked at no further.
+    """
 
     pattern: re.Pattern[str] | None
+    heads: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> Redactor:
         """Make one for these secrets: keys, or URLs."""
         found = {shape for secret in secrets for shape in _shapes(secret.strip())}
-        expressions = sorted(found, key=lambda shape: (-len(shape), shape))
-        return cls(re.compile("|".join(expressions), re.IGNORECASE) if expressions else None)
+        if not found:
+            return cls(None)
+        expressions = sorted((re.escape(text) + rest for text, rest in found), key=lambda e: (-len(e), e))
+        heads = {text[:SHORTEST].lower() if text.isascii() else "" for text, _ in found}
+        return cls(re.compile("|".join(expressions), re.IGNORECASE), tuple(sorted(heads)))
 
     def text(self, text: str) -> str:
         """Give the text with every secret masked."""
-        return text if self.pattern is None else self.pattern.sub(MASK, text)
+        if self.pattern is None:
+            return text
+        lowered = text.lower()
+        return self.pattern.sub(MASK, text) if any(head in lowered for head in self.heads) else text
 
     def value(self, value: Value) -> Value:
         """Give a JSON value with every secret masked, in keys and texts alike."""
@@ -72,17 +82,17 @@ def redactor(environ: Mapping[str, str]) -> Redactor:
     return Redactor.of(url for name in names for url in split_urls(environ.get(name, "")))
 
 
-def _shapes(secret: str) -> Iterator[str]:
-    """Give the patterns of a secret, of which each is long enough to be nothing else."""
+def _shapes(secret: str) -> Iterator[tuple[str, str]]:
+    """Give how a secret may be written, each long enough to be nothing else, and what may follow it."""
     tokens = {piece for piece in _pieces(secret) if piece.lower() not in _WORDS}
     for token in {secret, *_paths(secret), *tokens}:
         for shape in {token, unquote(token), quote(token, safe=""), quote(token)}:
             for written in {shape, json.dumps(shape)[1:-1], html.escape(shape)}:
                 if len(written) >= SHORTEST:
-                    yield re.escape(written)
+                    yield written, ""
     for token in tokens:
         if len(token) >= HEAD + SHORTEST // 2:
-            yield re.escape(token[:HEAD]) + _REST
+            yield token[:HEAD], _REST
 
 
 def _paths(secret: str) -> Iterator[str]:
