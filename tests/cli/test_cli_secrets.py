@@ -103,6 +103,17 @@ def test_a_url_that_is_refused_is_not_shown(
         check(secret, done.out, done.err)
 
 
+def test_a_url_that_is_refused_keeps_nobody_from_halting(
+    secret: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill switch needs no receiver; a secret in the owner's reason is masked."""
+    monkeypatch.setenv("TRIMTAB_ALERT_URLS", "http://example.com/canary-Discord-token")
+    done = secret("halt", f"looked at {SECRET}")
+    assert done.status == 0, done.err
+    assert (secret.folder / "trimtab-data/halts/main").is_file()
+    check(secret, done.out, done.err)
+
+
 def test_a_secret_in_the_wrong_place_is_not_shown(secret: Desk, server: ScriptedServer) -> None:
     """A URL put into config.json by mistake is refused there, and not printed."""
     for change in ({"portfolio": server.url + HOOK}, {SECRET: 1}, {"mode": KEY}):

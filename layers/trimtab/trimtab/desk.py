@@ -68,11 +68,12 @@ class Desk:
         environ: Mapping[str, str],
         *,
         seconds_left: Callable[[], float] = lambda: math.inf,
-        warn: Callable[[str], None] = lambda _text: None,
+        warn: Callable[[str], None] | None = None,
     ) -> Self:
         """Wire a desk as the settings say; nothing is asked of the broker yet.
 
         `seconds_left` says how long a run may still take; `warn` hears what the owner could not be told.
+        Without it nobody is told anything, and a bad URL keeps nobody from halting.
 
         Raises:
             Misconfigured: keys, hosts, alert or ping URLs, strategy or universe are not usable.
@@ -80,7 +81,7 @@ class Desk:
         loaded = decider(settings)
         universe = loaded.symbols
         root = settings.store_path
-        channels, heartbeat = _outlets(settings, environ)
+        channels, heartbeat = ((), None) if warn is None else _outlets(settings, environ)
         with ExitStack() as stack:
             if settings.mode == "simulated":
                 outside = _simulated(settings, universe, root, stack)
@@ -101,7 +102,7 @@ class Desk:
                 channels,
                 heartbeat,
                 redactor(environ).value,
-                warn,
+                warn or (lambda _text: None),
             )
             mandate = _mandate(settings, loaded, outside.urls["trading"])
             return cls(settings, mandate, world, outside.exchange, stack.pop_all())

@@ -115,6 +115,8 @@ class Wire:
                 found.append(self._post(url, body, kind, seconds))
             except Undelivered as refused:
                 found.append(refused)
+            except Exception as error:  # noqa: BLE001 - left to the thread it would print the URL
+                found.append(Answer(None, sent=True, detail=f"no answer ({type(error).__name__})"))
 
         thread = threading.Thread(target=work, daemon=True, name="webhook")
         thread.start()

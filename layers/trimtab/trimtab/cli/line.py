@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
@@ -180,9 +180,10 @@ class _Untold:
         self._terminal, self._log = terminal, log
 
     def __call__(self, text: str) -> None:
-        self._terminal.complain(f"warning: not told: {text}")
         if self._log is not None:
             self._log.line("not_told", level=logging.WARNING, message=text)
+        with suppress(OSError):  # nobody may be reading stderr, and the run goes on
+            self._terminal.complain(f"warning: not told: {text}")
 
 
 def _data(desk: Desk) -> str:

@@ -99,10 +99,15 @@ def _ping(world: World, ping: Callable[[float], None], seconds: float) -> bool:
     """Ping, and say whether it arrived."""
     try:
         ping(max(0.1, seconds))
-    except Undelivered as error:
-        world.warn(f"heartbeat: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever ails the watcher, the run goes on
+        world.warn(f"heartbeat: {_why(error)}")
         return False
     return True
+
+
+def _why(error: Exception) -> str:
+    """Say why something could not be told: its own words where they quote no address."""
+    return str(error) if isinstance(error, Undelivered) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +249,16 @@ class _Telling:
         return _ping(self.world, partial(end, self.name, text), min(PING_S, self.left()))
 
     def _retell(self, wanted: frozenset[str]) -> None:
-        """Tell of recent runs that nobody was told of: the receiver was gone, or the run died before."""
+        """Tell of recent runs that nobody was told of: the receiver was gone, or the run died before.
+
+        Half of the time stays for this run's own message.
+        """
         if not self.world.notifiers:
             return
         try:
             for row in reversed(self._untold()):
+                if self.left() < REPORT_S / 2:
+                    break
                 folder = f"runs/{self.record['portfolio']}/{row['session']}/{row['run_id']}"
                 message = message_of(read_record(self.world.store, folder), Occasion(late=True), wanted)
                 if message is not None and self._send(message):
@@ -286,8 +296,8 @@ class _Telling:
             try:
                 notifier.tell(message, share)
                 taken = True
-            except Undelivered as error:
-                self.world.warn(f"{notifier.name}: {error}")
+            except Exception as error:  # noqa: BLE001 - one receiver's fault is no other's
+                self.world.warn(f"{notifier.name}: {_why(error)}")
         return taken
 
     # What was told
