@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scripted_http import Asked, Reply, ScriptedServer
@@ -157,7 +157,23 @@ messages = st.builds(
 )
 
 
+FULL = Message(
+    events=("halted",),
+    title="t" * 500,
+    text="x" * 5_000,
+    tone="bad",
+    outcome="halted",
+    portfolio="main",
+    session=None,
+    run_id=None,
+    at=None,
+    facts=tuple((f"Fact {n}", "v" * 2_000) for n in range(30)),
+    lists=tuple((f"List {n}", ("line " * 500,) * 100) for n in range(60)),
+)
+
+
 @settings(max_examples=25, deadline=None)
+@example(FULL)
 @given(messages)
 def test_no_message_leaves_the_limits(message: Message) -> None:
     """Any texts, any number of facts and lists."""

@@ -198,3 +198,16 @@ def test_all_attempts_together_keep_the_time() -> None:
         deliver(slow, clock, "https://example.com", b"", "text/plain", 5.0)
     assert clock.seconds <= 5.0
     assert next(attempts) == 3
+
+
+def test_what_may_have_arrived_is_not_sent_again() -> None:
+    """An attempt without an answer in time: nobody knows, so that once is enough."""
+    attempts = count(1)
+
+    def silent(_url: str, _body: bytes, _kind: str, _seconds: float) -> Answer:
+        next(attempts)
+        return Answer(None, sent=True)
+
+    with pytest.raises(Undelivered):
+        deliver(silent, Counted(), "https://example.com", b"", "text/plain", 9.0)
+    assert next(attempts) == 2

@@ -98,8 +98,9 @@ def _shapes(secret: str) -> Iterator[tuple[str, str]]:
 def _paths(secret: str) -> Iterator[str]:
     """Give what a library quotes of a URL without its host: its path, with the query; nothing of a key."""
     parts = _split(secret)
-    if parts is not None:
-        yield f"{parts.path}?{parts.query}" if parts.query else parts.path
+    path = "" if parts is None else f"{parts.path}?{parts.query}".rstrip("?")
+    if len(path) >= HEAD:  # a shorter one may be part of any other path
+        yield path
 
 
 def _pieces(secret: str) -> Iterator[str]:

@@ -55,6 +55,6 @@ def _fields(message: Message, room: int) -> list[Document]:
         room -= size(name) + size(value)
         if room < 0:
             break
-        if name and value:
+        if name.strip() and value.strip():
             fields.append({"name": name, "value": value, "inline": inline})
     return fields

@@ -30,7 +30,7 @@ def slack_payload(message: Message) -> Document:
     if facts := [_fact(name, value) for name, value in message.facts[:FIELDS]]:
         blocks.append({"type": "section", "fields": facts})
     for heading, lines in message.lists:
-        if lines:
+        if any(flat(line) for line in lines):
             blocks.append(_section(block((f"{heading}:", *lines), TEXT, escaped)))
     run = cut(flat(f"run {message.run_id or 'not recorded'}"), 300, escaped)
     blocks = [*blocks[: BLOCKS - 1], {"type": "context", "elements": [_plain(run)]}]

@@ -45,7 +45,7 @@ def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
 
 def block(lines: Iterable[str], limit: int, escape: Callable[[str], str] = str) -> str:
     """Give whole lines within so many UTF-16 units, and say how many more there are."""
-    every = [flat(line) for line in lines]
+    every = [line for line in map(flat, lines) if line]
     room = limit - len(f"\n{MARK} and {len(every)} more")
     kept: list[str] = []
     for line in every:
