@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def _service(url: str, where: str) -> Any:  # noqa: ANN401 - Apprise is not type
         Misconfigured: Apprise is not installed, or knows no such service.
     """
     try:
-        apprise: Any = import_module("apprise")  # only who has such a URL pays for it, or needs it
+        service = _instance(url)
     except ImportError:
         raise Misconfigured(
             "apprise_missing",
@@ -121,9 +122,6 @@ def _service(url: str, where: str) -> Any:  # noqa: ANN401 - Apprise is not type
             allowed="https:// of a webhook; any scheme of Apprise's, where it is installed",
             hint="pip install 'trimtab[alerts]'",
         ) from None
-    logging.getLogger("apprise").setLevel(SILENT)
-    asset = apprise.AppriseAsset(http_redirects=False, storage_mode="memory", async_mode=False)
-    service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if service is None:
         raise Misconfigured(
             "url_not_allowed",
@@ -133,3 +131,17 @@ def _service(url: str, where: str) -> Any:  # noqa: ANN401 - Apprise is not type
             hint="copy it again; a blank or a missing part is enough to spoil it",
         )
     return service
+
+
+def _instance(url: str) -> Any:  # noqa: ANN401 - as above
+    """Give Apprise's service for a URL, or None.
+
+    Raises:
+        ImportError: Apprise is not installed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # what it imports that is old is its own matter
+        apprise: Any = import_module("apprise")  # only who has such a URL pays for it, or needs it
+        logging.getLogger("apprise").setLevel(SILENT)
+        asset = apprise.AppriseAsset(http_redirects=False, storage_mode="memory", async_mode=False)
+        return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
