@@ -59,6 +59,8 @@ bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environme
 lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGRADE=--upgrade for newer ones)
 	$(COMPILE) --all-extras pyproject.toml requirements/build.in --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file requirements/core.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra alerts pyproject.toml \
+		--output-file requirements/alerts.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra aws pyproject.toml --output-file requirements/aws.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra dashboard pyproject.toml \
 		--output-file requirements/dashboard.txt

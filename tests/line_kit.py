@@ -33,6 +33,7 @@ from trimtab.core.portfolio import TERMINAL
 from trimtab.core.record import account_hash, canonical
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
+from trimtab.settings import Redactor
 from trimtab.stations.arrive import Arrival
 from trimtab.stations.halting import Word, event_of, resume
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from telling_kit import Receiver
     from trimtab.adapters.exchange.records import Order
     from trimtab.adapters.sandbox.face import Seen
     from trimtab.core.record import Document
@@ -51,6 +53,7 @@ START = date(2021, 3, 1)
 """A Monday, and the first session of its month."""
 PRICE = {"AAA": 100.0, "BBB": 50.0, "CCC": 20.0}
 SEND = ("POST", "/v2/orders")
+KEY, SECRET = "key-of-tests", "secret-of-tests"
 
 
 class Killed(BaseException):
@@ -203,6 +206,9 @@ class Lab:
     ids: count[int] = field(default_factory=count)
     seconds_left: Callable[[], float] = lambda: math.inf
     watch: Callable[[str, str], None] | None = None
+    receiver: Receiver | None = None
+    secrets: tuple[str, ...] = (KEY, SECRET)
+    warned: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Put Alpaca's face on the exchange."""
@@ -233,7 +239,7 @@ class Lab:
         clock = ExchangeClock(self.exchange)
         web = requests.Session()
         web.mount(HOST, MortalTransport(self.face, requests_ or Kill()))
-        keys = Keys("key-of-tests", "secret-of-tests")
+        keys = Keys(KEY, SECRET)
         trading, data = (
             AlpacaHost(HOST, kind, keys, clock, rng=random.Random(0), deadline=self.seconds_left, session=web)
             for kind in ("trading", "data")
@@ -248,6 +254,9 @@ class Lab:
             read_inputs,
             lambda: f"{self.exchange.now():%Y%m%dT%H%M%SZ}-{next(self.ids):08x}",
             self.seconds_left,
+            *((), None) if self.receiver is None else self.receiver.outlets(clock),
+            redact=Redactor.of(self.secrets).value,
+            warn=self.warned.append,
         )
 
     def run(

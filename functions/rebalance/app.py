@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +13,11 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from trimtab.desk import Desk
 from trimtab.errors import Misconfigured, TrimtabError
-from trimtab.settings import load
+from trimtab.settings import load, redactor
 from trimtab.settings.complaint import shown
 from trimtab.show.document import run_document
+from trimtab.show.page import number
+from trimtab.show.run import turnover
 from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
@@ -23,10 +26,19 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.settings import Settings
 
-logger = Logger(service="rebalance")
+
+def _line(entry: Document) -> str:
+    """Give a log line without any secret of the environment."""
+    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+
+
+logger = Logger(service="rebalance", json_serializer=_line)
 metrics = Metrics(namespace="Trimtab", service="rebalance")
 
-LOGGED = ("run_id", "portfolio", "session", "outcome", "stage", "reason", "plan_digest", "error")
+LOGGED = (
+    *("run_id", "portfolio", "session", "outcome", "stage", "reason", "plan_digest", "error"),
+    *("timings", "data_age_s"),
+)
 
 
 def _instant(value: object) -> object:
@@ -60,12 +72,12 @@ def handler(event: object, context: LambdaContext) -> Document:
         Halted | Interrupted: the store can't be written, so that no record could tell of the run.
     """
     try:
-        document = run(parse(event), context)
-    except Exception as error:
+        record = run(parse(event), context)
+    except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
         failed(error)
-        raise
-    report(document)
-    return document
+        raise redacted(error) from None
+    report(record)
+    return run_document(record)
 
 
 def parse(event: object) -> Event:
@@ -89,7 +101,7 @@ def parse(event: object) -> Event:
 
 
 def run(event: Event, context: LambdaContext) -> Document:
-    """Run the line for an event, within the time that the function has left.
+    """Run the line for an event, within the time that the function has left, and give its record.
 
     Raises:
         Misconfigured | Halted | Interrupted: as `handler` says.
@@ -101,8 +113,8 @@ def run(event: Event, context: LambdaContext) -> Document:
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
-    with Desk.of(settings, os.environ, seconds_left=seconds_left) as desk:
-        return run_document(desk.run(arrival))
+    with Desk.of(settings, os.environ, seconds_left=seconds_left, warn=untold) as desk:
+        return desk.run(arrival)
 
 
 def judge_portfolio(event: Event, settings: Settings) -> None:
@@ -121,13 +133,44 @@ def judge_portfolio(event: Event, settings: Settings) -> None:
         )
 
 
-def report(document: Document) -> None:
-    """Log a run, and count its outcome and orders."""
-    log = logger.error if "error" in document else logger.info
-    log("run", extra={name: document[name] for name in LOGGED if name in document})
-    metrics.add_dimension("portfolio", document["portfolio"])
-    count(f"Run{document['outcome'].title().replace('_', '')}")
-    count("Orders", len(document["orders"]))
+def report(record: Document) -> None:
+    """Log a run, and measure it: outcome, orders, turnover, equity, age of its data, time in each station."""
+    log = logger.error if record["error"] else logger.info
+    log("run", extra={name: record[name] for name in LOGGED if record.get(name) is not None})
+    metrics.add_dimension("portfolio", record["portfolio"])
+    count(f"Run{record['outcome'].title().replace('_', '')}")
+    count("Orders", sum(1 for order in record["orders"] if order["sent"]))
+    timings = record["timings"]
+    measured = {
+        "Turnover": (MetricUnit.Percent, _percent(turnover(record))),
+        "EquityUsd": (MetricUnit.NoUnit, number(record["equity"])),
+        "DataAge": (MetricUnit.Seconds, record["data_age_s"]),
+        "Duration": (MetricUnit.Seconds, sum(timings.values()) if timings else None),
+        **{f"{name.title()}Duration": (MetricUnit.Seconds, spent) for name, spent in timings.items()},
+    }
+    for name, (unit, value) in measured.items():
+        if value is not None:
+            metrics.add_metric(name=name, unit=unit, value=value)
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+def untold(text: str) -> None:
+    """Log and count what the owner could not be told."""
+    logger.warning("not told", extra={"detail": text})
+    count("NotTold")
+
+
+def redacted(error: Exception) -> Exception:
+    """Give the error without any secret in what it says: the runtime prints it, and answers with it."""
+    clean = redactor(os.environ)
+    if isinstance(error, TrimtabError):
+        error.mask(clean.value)
+        return error
+    text = str(error)
+    return error if clean.text(text) == text else RuntimeError(f"{type(error).__name__}: {clean.text(text)}")
 
 
 def failed(error: Exception) -> None:

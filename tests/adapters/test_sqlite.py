@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 
 CONTRACT = {
     "runs": "run_id, portfolio, session, mode, dry_run, outcome, stage, reason, started_at, finished_at, "
-    "equity, cash, plan_digest, inputs_digest, config_digest, version, code, code_digest, resumed",
+    "equity, cash, plan_digest, inputs_digest, config_digest, version, code, code_digest, resumed, "
+    "data_age_s",
     "targets": "run_id, symbol, weight",
     "positions": "run_id, phase, symbol, qty, price, market_value",
     "orders": "client_order_id, run_id, portfolio, session, symbol, side, type, qty, limit_price, status, "
-    "filled_qty, filled_avg_price, submitted_at, finished_at, reason",
+    "filled_qty, filled_avg_price, submitted_at, finished_at, reason, arrival_bid, arrival_ask, "
+    "arrival_price",
     "fills": "fill_id, client_order_id, symbol, side, qty, price, at",
     "verdicts": "run_id, rule, subject, passed, seen, allowed, detail",
     "equity": "portfolio, session, at, equity, cash, run_id, account_equity",
     "events": "id, at, run_id, level, stage, code, message",
     "flows": "id, portfolio, run_id, date, kind, symbol, qty, amount",
+    "timings": "run_id, station, seconds",
 }
 """The public tables and their columns: programs of others read them by these names."""
 
@@ -69,6 +72,7 @@ RECORD: dict[str, list[dict[str, object]]] = {
     ],
     "events": [{"id": "e1", "code": "halt"}],
     "flows": [{"id": "a1", "portfolio": "main", "run_id": "r1", "date": "2020-03-13", "amount": "500.00"}],
+    "timings": [{"run_id": "r1", "station": "fetch", "seconds": 0.25}],
 }
 
 KILLED_IN_MID_TRANSACTION = """
@@ -184,6 +188,29 @@ def test_the_first_versions_file_is_brought_up_to_date(trades: SqliteTrades) -> 
     ]
     trades.add(RECORD)
     assert trades.query("PRAGMA user_version") == [{"user_version": len(MIGRATIONS)}]
+
+
+def test_the_second_versions_file_is_brought_up_to_date(trades: SqliteTrades) -> None:
+    """An order of before keeps what is known of it; what was not measured then is null."""
+    trades.path.parent.mkdir()
+    with closing(sqlite3.connect(trades.path)) as database:
+        database.executescript(MIGRATIONS[0] + MIGRATIONS[1])
+        database.execute("INSERT INTO orders (client_order_id, run_id) VALUES ('o1', 'r0')")
+        database.execute("PRAGMA user_version = 2")
+        database.commit()
+    assert trades.query("SELECT run_id, arrival_price FROM order_fills") == [
+        {"run_id": "r0", "arrival_price": None}
+    ]
+    assert trades.query("SELECT data_age_s FROM runs") == trades.query("SELECT * FROM timings") == []
+
+
+def test_an_arrival_price_stays_with_its_order(trades: SqliteTrades) -> None:
+    """Only the run that sent the order knows the quote; a later view of the order leaves it."""
+    trades.add({"orders": [{**ORDER, "arrival_price": Decimal("240.10")}]})
+    trades.add({"orders": [{**ORDER, "status": "filled", "finished_at": "2020-03-16T14:01:00Z"}]})
+    assert trades.query("SELECT status, arrival_price FROM orders") == [
+        {"status": "filled", "arrival_price": "240.10"}
+    ]
 
 
 def test_an_ended_order_is_never_made_open_again(trades: SqliteTrades) -> None:

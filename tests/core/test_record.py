@@ -152,6 +152,9 @@ ORDER: Document = {
     "reason": "to_target: why",
     "ended": "filled",
     "sent": True,
+    "arrival_bid": "600.00",
+    "arrival_ask": "600.10",
+    "arrival_price": "600.05",
 }
 RECORD: Document = {
     "version": 1,
@@ -209,6 +212,8 @@ RECORD: Document = {
             "message": "m",
         }
     ],
+    "timings": {"fetch": 0.25},
+    "data_age_s": 61200.0,
 }
 
 
@@ -254,7 +259,7 @@ def test_a_dry_run_takes_no_flow_as_seen(tmp_path: Path) -> None:
 
 def test_a_record_of_before_the_flows_is_readable(tmp_path: Path) -> None:
     """What older versions did not write is null, or no row."""
-    added = {"code", "code_digest", "resumed", "account_equity", "flows"}
+    added = {"code", "code_digest", "resumed", "account_equity", "flows", "timings", "data_age_s"}
     trades = SqliteTrades(tmp_path / "trades.db")
     trades.add(rows({key: value for key, value in RECORD.items() if key not in added}))
     assert trades.query("SELECT code, code_digest, resumed FROM runs") == [

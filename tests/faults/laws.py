@@ -30,7 +30,10 @@ DEBT = Decimal("0.005")
 """Fraction of equity that cash may be below 0."""
 SLIPPAGE = Decimal("0.12")
 """Fraction that fills may cost more than the plan's prices: the quote guard's gap, and the collar."""
-SECRETS = (b"AKCANARYKEYOFTHESIMULATION", b"canary-secret-of-the-simulation-5d1f")
+SECRETS = (
+    *(b"AKCANARYKEYOFTHESIMULATION", b"canary-secret-of-the-simulation-5d1f"),
+    *(b"canary-Discord-token", b"canarySlackToken", b"canary-plain-token", b"ca0a4e00-1111"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,14 @@ class Laws:
             self.broken("I7", f"fills differ: {len(fills)} at the exchange, {len(told)} recorded")
 
     def judge_secrets(self) -> None:
-        """No key or secret stands in any file of the store (I12)."""
-        for path in self._simulation.root.rglob("*"):
-            if path.is_file() and any(secret in path.read_bytes() for secret in SECRETS):
-                self.broken("I12", f"a secret stands in {path.name}")
+        """No key or secret stands in any file of the store, in what was told, or in any error (I12)."""
+        simulation = self._simulation
+        sinks = {p.name: p.read_bytes() for p in simulation.root.rglob("*") if p.is_file()}
+        posts = () if simulation.receiver is None else simulation.receiver.posts
+        sinks["what was told"] = b"\n".join(posted.body for posted in posts)
+        sinks["what could not be told"] = "\n".join(simulation.warned).encode()
+        ends = (p.document or p.error or "" for p in simulation.processes)
+        sinks["how a run ended"] = "\n".join(map(repr, ends)).encode(errors="replace")
+        for name, content in sinks.items():
+            if any(secret in content for secret in SECRETS):
+                self.broken("I12", f"a secret stands in {name}")

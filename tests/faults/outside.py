@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import requests
 
 from line_kit import HOST
+from telling_kit import Receiver
 from trimtab.adapters.sandbox import SandboxTransport
 from trimtab.adapters.sandbox.wire import Request
 from trimtab.adapters.sqlite import SqliteTrades
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faults.simulation import Process
+    from trimtab.adapters.webhook import Answer as Told
 
 
 class Transport(SandboxTransport):
@@ -122,6 +124,20 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Wait, as one or more steps."""
         self._process.wait(seconds)
+
+
+class WatchedReceiver(Receiver):
+    """The receivers of alerts and pings, with a pause around each request."""
+
+    def __init__(self, process: Process, shared: Receiver) -> None:
+        super().__init__(shared.posts, shared.answer)
+        self._process = process
+
+    def __call__(self, url: str, body: bytes, kind: str, seconds: float) -> Told:
+        """Take a request, as one step of the process."""
+        take = Receiver.__call__
+        told: Told = self._process.step("POST told", lambda: take(self, url, body, kind, seconds))
+        return told
 
 
 class WatchedStore:

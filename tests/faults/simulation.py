@@ -24,8 +24,17 @@ import requests
 from greenlet import getcurrent, greenlet
 
 from faults.laws import Laws
-from faults.outside import Clock, KeptTrades, QuickSession, Transport, WatchedStore, WatchedTrades
+from faults.outside import (
+    Clock,
+    KeptTrades,
+    QuickSession,
+    Transport,
+    WatchedReceiver,
+    WatchedStore,
+    WatchedTrades,
+)
 from line_kit import HOST, Killed
+from telling_kit import CHECK, URLS, Receiver
 from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.inputs import inputs_file, read_inputs
@@ -35,6 +44,7 @@ from trimtab.core.record import account_hash
 from trimtab.errors import TrimtabError
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
+from trimtab.settings import Redactor
 from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
@@ -47,6 +57,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
 
 KEY, SECRET = "AKCANARYKEYOFTHESIMULATION", "canary-secret-of-the-simulation-5d1f"
+REDACT = Redactor.of([KEY, SECRET, *URLS, CHECK]).value
 MOST_STEPS = 6_000
 LAMBDA_S = 900.0
 """Seconds after which a process is ended from outside, unless a schedule says otherwise."""
@@ -223,7 +234,8 @@ class Simulation:
     """One exchange, one store, and the processes on them.
 
     `quick` leaves away what costs time and decides nothing: the file of inputs, the making of an empty
-    database, the session's handling of redirects and cookies.
+    database, the session's handling of redirects and cookies. Where there is a `receiver`, it is told and
+    pinged, each time as one step.
     """
 
     root: Path
@@ -244,6 +256,8 @@ class Simulation:
     planted: set[str] = field(default_factory=set)
     paths: Counter[str] = field(default_factory=Counter)
     processes: list[Process] = field(default_factory=list)
+    receiver: Receiver | None = None
+    warned: list[str] = field(default_factory=list)
     _ids: int = 0
 
     def __post_init__(self) -> None:
@@ -304,6 +318,9 @@ class Simulation:
             read_inputs,
             self.new_id,
             process.seconds_left,
+            *((), None) if self.receiver is None else WatchedReceiver(process, self.receiver).outlets(clock),
+            redact=REDACT,
+            warn=self.warned.append,
         )
 
     def struck(self, name: str, call: Callable[[], Any]) -> Callable[[], Any]:

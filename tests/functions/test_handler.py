@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import traceback
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lambda_kit import Context, event, portfolio, sandbox
 from script_kit import load_script
+from scripted_http import Reply, ScriptedServer
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from trimtab.adapters.sandbox import Sandbox
@@ -202,6 +206,74 @@ def test_a_halted_portfolio_answers_why(market: Sandbox, store: Path) -> None:
     assert document["outcome"] == "halted"
     assert document["error"]["code"] == document["reason"].split(":")[0]
     assert posts(market) == 0
+
+
+CANARIES = ("secret-of-tests", "canary-Discord-token-4f0b77", "ca0a4e00-1111-4222-8333-444455556666")
+
+
+@pytest.fixture
+def watched(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    """A chat that refuses and a watcher that takes, which the environment names; with secrets in it."""
+    with ScriptedServer() as scripted:
+        chat, check = f"/api/webhooks/1/{CANARIES[1]}", f"/{CANARIES[2]}"
+        for path in (check, f"{check}/start", f"{check}/fail"):
+            scripted.on("POST", path, Reply(200))
+        monkeypatch.setenv("TRIMTAB_ALERT_URLS", scripted.url + chat)
+        monkeypatch.setenv("TRIMTAB_HEARTBEAT_URL", scripted.url + check)
+        yield scripted
+    assert store.parent.is_dir()
+
+
+@contextmanager
+def cloudwatch(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Give what gives the JSON lines that CloudWatch would get; no secret is in them."""
+    (handler,) = app.logger.handlers
+    before, handler.stream = handler.stream, sys.stdout
+
+    def lines() -> list[dict[str, Any]]:
+        out = capsys.readouterr().out
+        assert not [canary for canary in CANARIES if canary in out]
+        return [json.loads(line) for line in out.splitlines()]
+
+    try:
+        yield lines
+    finally:
+        handler.stream = before
+
+
+def test_a_run_is_measured(watched: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """One set of metrics in the embedded format: how it ended, how much, how old, how long; and the pings."""
+    with cloudwatch(capsys) as lines:
+        document = app.handler({}, Context())
+        told = lines()
+    (metrics,) = [line for line in told if "_aws" in line]
+    values = {name: value[0] for name, value in metrics.items() if isinstance(value, list)}
+    assert values["RunTraded"] == values["NotTold"] == 1
+    assert values["Orders"] == len(document["orders"])
+    assert 0 < values["Turnover"] <= 100
+    assert values["EquityUsd"] == float(document["equity"])
+    assert values["DataAge"] > 3600
+    assert values["Duration"] >= values["ExecuteDuration"] >= 0
+    (line,) = [line for line in told if line.get("message") == "run"]
+    assert line["run_id"] == document["run_id"]
+    assert set(line["timings"]) >= {"fetch", "execute", "record"}
+    assert [line["detail"] for line in told if line.get("message") == "not told"] == ["discord: answered 404"]
+    assert [asked.path.count("/start") for asked in watched.asked if CANARIES[2] in asked.path] == [1, 0]
+
+
+@pytest.mark.usefixtures("watched")
+def test_no_secret_leaves_by_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is raised, logged and chained carries no secret, whatever the event quotes."""
+    with cloudwatch(capsys) as lines:
+        with pytest.raises(Misconfigured) as refused:
+            app.handler({"portfolio": os.environ["TRIMTAB_ALERT_URLS"]}, Context())
+        assert [line["message"] for line in lines() if "message" in line] == ["failed"]
+    error = refused.value
+    shown = "".join(traceback.format_exception(type(error), error, None)) + str(error.document())
+    assert not [canary for canary in CANARIES if canary in shown]
+    assert error.code == "bad_event"
+    bug = app.redacted(KeyError(f"GET {os.environ['TRIMTAB_HEARTBEAT_URL']}/start"))
+    assert not [canary for canary in CANARIES if canary in str(bug)]
 
 
 def test_a_run_without_time_sends_nothing(market: Sandbox, store: Path) -> None:

@@ -133,6 +133,7 @@ class Place:
     sandbox: Sandbox
     proxy: Proxy
     started: list[Started] = field(default_factory=list)
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def store(self) -> Path:
@@ -169,7 +170,8 @@ class Place:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("TRIMTAB_", "APCA_", "PYTHON"))}
         hosts = dict.fromkeys(("APCA_API_BASE_URL", "APCA_API_DATA_URL"), self.proxy.url)
         keys = {"APCA_API_KEY_ID": name, "APCA_API_SECRET_KEY": "secret-of-tests"}
-        return kept | hosts | keys | {"PYTHONPATH": str(snapshot()), "PYTHONDONTWRITEBYTECODE": "1"}
+        python = {"PYTHONPATH": str(snapshot()), "PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | hosts | keys | python | self.more
 
     def broker(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - any JSON
         """Ask the sandbox itself, past the proxy."""

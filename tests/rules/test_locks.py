@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from rules.copied import ROOT
 
-GROUPS = ("core", "aws", "dashboard", "demo", "dev", "optimize")
+GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "optimize")
 BUILT_HERE = ("demo", "dev")
 
 

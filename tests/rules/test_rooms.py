@@ -25,6 +25,8 @@ PLANTED = {
     "errors import core": ("rooms", "errors.py", "trimtab.core.limits"),
     "a station imports a later one": ("stations", "core/limits.py", "trimtab.core.portfolio"),
     "the store imports the broker": ("outside", "adapters/directory.py", "trimtab.adapters.alpaca"),
+    "the wire imports a service": ("outside", "adapters/webhook.py", "trimtab.adapters.notify"),
+    "a watcher imports a service": ("outside", "adapters/healthchecks.py", "trimtab.adapters.notify"),
     "the exchange imports its source of data": (
         "outside",
         "adapters/exchange/__init__.py",

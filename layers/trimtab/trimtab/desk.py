@@ -19,16 +19,20 @@ from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys
 from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
+from trimtab.adapters.notify import notifiers
 from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.strategy_loader import Loaded, resolve
+from trimtab.adapters.webhook import Wire
 from trimtab.core.mandate import Mandate
 from trimtab.errors import Misconfigured
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
-from trimtab.settings import Settings, secrets
+from trimtab.settings import Settings, receivers, redactor, secrets
 from trimtab.settings.model import DECIDES
+from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.stations.arrive import Arrival
 from trimtab.strategies import BUILT_IN
 
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from trimtab.adapters.exchange.exchange import Exchange
     from trimtab.adapters.exchange.tape import Tape
     from trimtab.core.record import Document
-    from trimtab.ports import Broker, Clock, Market, Source
+    from trimtab.ports import Broker, Clock, Heartbeat, Market, Notifier, Source
 
 SIMULATED_HOST = "http://localhost"
 """Where the embedded exchange is mounted; no socket is opened."""
@@ -66,17 +70,20 @@ class Desk:
         environ: Mapping[str, str],
         *,
         seconds_left: Callable[[], float] = lambda: math.inf,
+        warn: Callable[[str], None] | None = None,
     ) -> Self:
         """Wire a desk as the settings say; nothing is asked of the broker yet.
 
-        `seconds_left` says how long a run may still take.
+        `seconds_left` says how long a run may still take; `warn` hears what the owner could not be told.
+        Without it nobody is told anything, and a bad URL keeps nobody from halting.
 
         Raises:
-            Misconfigured: keys, hosts, strategy or universe are not usable.
+            Misconfigured: keys, hosts, alert or ping URLs, strategy or universe are not usable.
         """
         loaded = decider(settings)
         universe = loaded.symbols
         root = settings.store_path
+        channels, heartbeat = ((), None) if warn is None else _outlets(settings, environ)
         with ExitStack() as stack:
             if settings.mode == "simulated":
                 outside = _simulated(settings, universe, root, stack)
@@ -95,6 +102,10 @@ class Desk:
                 read_inputs,
                 lambda: _fresh_id(outside.clock.now()),
                 seconds_left,
+                channels,
+                heartbeat,
+                redactor(environ).value,
+                warn or (lambda _text: None),
             )
             mandate = _mandate(settings, loaded, outside.urls["trading"])
             return cls(settings, mandate, world, outside.exchange, stack.pop_all())
@@ -190,6 +201,22 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
             hint="set APCA_API_BASE_URL or mode so that they agree",
         )
     return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
+
+
+def _outlets(settings: Settings, environ: Mapping[str, str]) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
+    """Give what tells the owner, on the machine's clock: it speaks to the real world in every mode.
+
+    Raises:
+        Misconfigured: a URL is not allowed, or needs a library that is not installed.
+    """
+    given, private = receivers(environ), settings.alerts.allow_private
+    clock, wire = SystemClock(), Wire(allow_private=private)
+    urls = [url.get_secret_value() for url in given.alert_urls]
+    channels = notifiers(urls, clock, wire, where=ALERT_URLS, allow_private=private)
+    if given.heartbeat_url is None:
+        return channels, None
+    url = given.heartbeat_url.get_secret_value()
+    return channels, Healthchecks(url, clock, wire, where=HEARTBEAT_URL, allow_private=private)
 
 
 def replayed(settings: Settings, symbols: Sequence[str]) -> Tape:
@@ -309,6 +336,7 @@ def _mandate(settings: Settings, loaded: Loaded, host: str) -> Mandate:
         least_history=loaded.least_history,
         adjustment=settings.data.adjustment,
         gates=settings.data.gates,
+        alerts=frozenset(settings.alerts.on),
     )
 
 

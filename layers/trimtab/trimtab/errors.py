@@ -15,7 +15,10 @@ Anything else that escapes is a bug and exits 1.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Halted", "Interrupted", "Misconfigured", "TrimtabError"]
 
@@ -47,6 +50,14 @@ class TrimtabError(Exception):
             "allowed": None if self.allowed is None else str(self.allowed),
             "hint": self.hint,
         }
+
+    def mask(self, redact: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Take what `redact` takes out of documents out of all that the error says, in place."""
+        clean = redact(self.document())
+        self.message, self.hint = str(clean["message"]), str(clean["hint"])
+        self.seen, self.allowed = clean["seen"], clean["allowed"]
+        self.args = (self.message,)
+        self.unrecorded = None if self.unrecorded is None else redact(self.unrecorded)
 
     def __str__(self) -> str:
         parts = [f"{self.code}: {self.message}"]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from trimtab.core.actions import Action
     from trimtab.core.bars import Bars
+    from trimtab.core.message import Message
     from trimtab.core.portfolio import (
         Account,
         Asset,
@@ -26,18 +27,22 @@ if TYPE_CHECKING:
         Quote,
         SessionHours,
     )
+    from trimtab.core.record import Document
 
 __all__ = [
     "Accepted",
     "Broker",
     "Clock",
+    "Heartbeat",
     "Market",
+    "Notifier",
     "Refused",
     "Source",
     "Store",
     "Submitted",
     "Trades",
     "Unauthorized",
+    "Undelivered",
     "Unknown",
     "Unreachable",
     "World",
@@ -50,6 +55,10 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault 
 
 class Unauthorized(Exception):  # noqa: N818 - a state of the world, not a fault of ours
     """The broker does not accept the keys on this host (401, or 403 on a read)."""
+
+
+class Undelivered(Exception):  # noqa: N818 - a state of the world, not a fault of ours
+    """A message did not arrive, or nobody said that it did. Its text holds no part of the address."""
 
 
 class Clock(Protocol):
@@ -225,12 +234,55 @@ class Trades(Protocol):
         """Give the rows of a read-only query as dicts."""
 
 
+class Notifier(Protocol):
+    """One place where the owner reads messages; `name` says which kind it is, never where."""
+
+    name: str
+
+    def tell(self, message: Message, seconds: float) -> None:
+        """Deliver a message within so many seconds.
+
+        Raises:
+            Undelivered: it was not taken; or that is unknown.
+        """
+
+
+class Heartbeat(Protocol):
+    """A watcher outside that raises the alarm when no run reports success in time.
+
+    `run` is the name that start and end of one run have in common; `text` a few lines for people.
+    """
+
+    def start(self, run: str, seconds: float) -> None:
+        """Say that a run begins.
+
+        Raises:
+            Undelivered: as `Notifier.tell`; so do the others.
+        """
+
+    def success(self, run: str, text: str, seconds: float) -> None:
+        """Say that a run did what it should."""
+
+    def fail(self, run: str, text: str, seconds: float) -> None:
+        """Say that a run did not, which is the alarm at once."""
+
+
+def _as_it_is(document: Document) -> Document:
+    return document
+
+
+def _unheard(_text: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything outside that one run may touch, wired by the composition root.
 
     `inputs_file` writes bars as the bytes of inputs.parquet, `read_inputs` reads them (ValueError: they are
     none); `new_id` gives a fresh random name; `seconds_left` says how long this run may still take.
+    `notifiers` and `heartbeat` are told how it ended; `redact` takes every secret out of a document; `warn` is
+    told what could not be told.
     """
 
     broker: Broker
@@ -242,3 +294,7 @@ class World:
     read_inputs: Callable[[bytes], Bars]
     new_id: Callable[[], str]
     seconds_left: Callable[[], float]
+    notifiers: tuple[Notifier, ...] = ()
+    heartbeat: Heartbeat | None = None
+    redact: Callable[[Document], Document] = _as_it_is
+    warn: Callable[[str], None] = _unheard

@@ -1,9 +1,9 @@
 """Rebalance: THE LINE. One run, from waking to its record; read this file first.
 
-    arrive → fetch → validate → strategy → positions → plan → risk → execute → record
+    arrive → fetch → validate → strategy → positions → plan → risk → execute → record → report
 
 Each station takes the values of those before it and gives the next ones; any of them may stop the run.
-Whatever stops it, `record` writes down what was seen and done.
+Whatever stops it, `record` writes down what was seen and done, and `report` tells the owner.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from trimtab.stations import account, arrive, history, late, past, prices, unfin
 from trimtab.stations.arrive import Ended
 from trimtab.stations.evidence import Evidence, orders
 from trimtab.stations.record import record, take_in
+from trimtab.stations.report import reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,17 +39,26 @@ def rebalance(world: World, mandate: Mandate, arrival: Arrival) -> Document:
     """
     if arrival.only_plan:
         mandate = replace(mandate, dry_run=True)  # a plan on paper changes nothing anywhere
-    evidence = Evidence(mandate, world.new_id())
+    evidence = Evidence(mandate, world.new_id(), world.clock.monotonic)
+    if arrival.only_plan:
+        _pass(world, mandate, arrival, evidence)
+        return world.redact(evidence.document())
+    with reporting(world, evidence) as report:
+        _pass(world, mandate, arrival, evidence)
+        return report(record(world, evidence))
+
+
+def _pass(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence) -> None:
+    """Pass the line to wherever it ends, and latch where that asks for it."""
     with stopping(evidence):
         _line(world, mandate, arrival, evidence)
-    evidence.finish(world.clock.monotonic())
+    evidence.finish()
     history.latch_if_due(world, mandate, evidence)
-    return evidence.document() if arrival.only_plan else record(world, evidence)
 
 
 def _line(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence) -> None:
     """Pass the stations in order; what stops the run is raised."""
-    evidence.stage = "fetch"
+    evidence.enter("fetch")
     evidence.resumed = history.last_resume(world.store, mandate.portfolio)
     now = arrive.read_clock(world, mandate, evidence)
     h8 = arrive.bind(world, mandate, evidence)
@@ -67,9 +77,9 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     """Decide, plan and trade a session that has no plan yet."""
     decision = past.due(world.store, mandate, today)
     bars = prices.fetch(world, mandate, today, evidence)
-    evidence.stage = "validate"
+    evidence.enter("validate")
     prices.validate(world, bars, mandate, today, evidence)
-    evidence.stage = "positions"
+    evidence.enter("positions")
     account.clear_orders(world, mandate, today, str(evidence.h8))
     unfinished.close_earlier(world, mandate, today, str(evidence.h8))
     late.find_earlier(world, mandate, evidence)
@@ -78,18 +88,18 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     equity = evidence.equity = account.equity_of(portfolio, bars)
     seen = history.take(world, mandate, flows, portfolio, bars, evidence)
     account.warn_of_foreign(portfolio, mandate, world, evidence)
-    evidence.stage = "strategy"
+    evidence.enter("strategy")
     active = prices.decide(bars, equity, mandate, decision, today, evidence)
-    evidence.stage = "plan"
+    evidence.enter("plan")
     sent = account.value_sent(world, mandate, today.session)
     book = account.book_of(portfolio, evidence.weights, bars, equity, mandate, active, sent)
     plan, conditions = account.draft(world, mandate, book, portfolio, today, evidence)
-    evidence.stage = "risk"
+    evidence.enter("risk")
     conditions = history.judged(world, mandate, conditions, seen, today, evidence)
     approved = account.risk(plan, conditions, mandate, portfolio.account.cash, evidence)
     if mandate.dry_run or arrival.only_plan:
         raise Ended("dry_run", "dry_run", f"dry_run: {orders(len(approved.orders))} would be sent")
-    evidence.stage = "execute"
+    evidence.enter("execute")
     document = writeahead.plan_document(plan, approved, mandate, evidence, world.new_id())
     stored, ours = writeahead.store_plan(world, mandate, today.session, document)
     evidence.take_plan(stored)
@@ -108,7 +118,7 @@ def _resume(
         with suppress(Unreachable):  # what a run beside the finished one did is taken in by a later one, too
             late.find(world, mandate, evidence, today.session)
         raise Ended("in_band", "done", "done: this session's plan is complete; nothing to send")
-    evidence.stage = "execute"
+    evidence.enter("execute")
     writeahead.judge_digests(stored, mandate, finish=arrival.finish)
     if mandate.dry_run:
         raise Ended("dry_run", "unfinished", "unfinished: this session's stored plan would be continued")
@@ -127,7 +137,7 @@ def _trade(
     chains = tuple(Chain(order) for order in approved.orders)
     try:
         execute(approved, floor, chains)
-        evidence.stage = "record"
+        evidence.enter("record")
         reconcile(floor, chains)
     except Exception:
         with suppress(Unreachable, Unauthorized):

@@ -13,6 +13,7 @@ from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["AppLog"]
@@ -22,15 +23,18 @@ BACKUPS = 5
 
 
 class AppLog:
-    """The log file `path`, made by its first line; at most `MAX_BYTES` long, `BACKUPS` older ones kept."""
+    """The log file `path`, made by its first line; at most `MAX_BYTES` long, `BACKUPS` older ones kept.
 
-    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    `redact` takes the secrets out of every line.
+    """
+
+    def __init__(self, path: Path, *, redact: Callable[[str], str] = str, max_bytes: int = MAX_BYTES) -> None:
         self._handler = _Quiet(path, maxBytes=max_bytes, backupCount=BACKUPS, encoding="utf-8", delay=True)
-        self._handler.setFormatter(_JsonLines())
+        self._handler.setFormatter(_JsonLines(redact))
         self._folder = path.parent
 
     def line(self, event: str, *, level: int = logging.INFO, **fields: object) -> None:
-        """Write one line: the machine's UTC time, level, event and fields; nothing secret may be in them."""
+        """Write one line: the machine's UTC time, level, event and fields."""
         record = logging.LogRecord("trimtab", level, "", 0, event, None, None)
         record.fields = fields
         with suppress(OSError):
@@ -49,6 +53,10 @@ class _Quiet(RotatingFileHandler):
 
 
 class _JsonLines(logging.Formatter):
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
         head = {
@@ -56,4 +64,4 @@ class _JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.msg,
         }
-        return json.dumps(head | vars(record)["fields"], ensure_ascii=False, default=str)
+        return self._redact(json.dumps(head | vars(record)["fields"], ensure_ascii=False, default=str))

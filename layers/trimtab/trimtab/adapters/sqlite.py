@@ -109,6 +109,19 @@ CREATE TABLE flows (
   id TEXT NOT NULL PRIMARY KEY, portfolio TEXT, run_id TEXT, date TEXT, kind TEXT, symbol TEXT, qty TEXT,
   amount TEXT);
 """,
+    """
+-- Seconds from the close of the last bar that the run saw to its start.
+ALTER TABLE runs ADD COLUMN data_age_s REAL;
+
+-- The quote that the order was sent on, USD a share: bid, ask, and their mid; null where no record tells.
+ALTER TABLE orders ADD COLUMN arrival_bid TEXT;
+ALTER TABLE orders ADD COLUMN arrival_ask TEXT;
+ALTER TABLE orders ADD COLUMN arrival_price TEXT;
+
+-- How long a run was in each station it passed, seconds.
+CREATE TABLE timings (
+  run_id TEXT NOT NULL, station TEXT NOT NULL, seconds REAL, PRIMARY KEY (run_id, station));
+""",
 )
 """The SQL script that leads from each schema version to the next; the version is `PRAGMA user_version`."""
 
@@ -279,7 +292,7 @@ def _upsert(database: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], 
     key = ", ".join(row["name"] for row in described if row["pk"])
     kept = {"run_id"} if table in {"orders", "flows"} else set()
     changed = ", ".join(
-        f"{row['name']} = excluded.{row['name']}"
+        f"{row['name']} = {_newer(table, row['name'])}"
         for row in described
         if not row["pk"] and row["name"] not in kept
     )
@@ -291,6 +304,12 @@ def _upsert(database: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], 
     # Every name in it is the schema's own.
     into = f"INSERT INTO {table} ({', '.join(columns)})"
     return columns, f"{into} VALUES ({marks}) ON CONFLICT ({key}) DO {update}"
+
+
+def _newer(table: str, column: str) -> str:
+    """Say what a row's column becomes: the new value; an arrival price stays, which only one run can know."""
+    new = f"excluded.{column}"
+    return f"COALESCE({new}, {table}.{column})" if column.startswith("arrival_") else new
 
 
 def _values(table: str, columns: tuple[str, ...], row: Mapping[str, object]) -> tuple[object, ...]:

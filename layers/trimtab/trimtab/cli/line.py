@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
@@ -14,6 +14,7 @@ from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.desk import Desk
 from trimtab.errors import Halted, Interrupted
+from trimtab.settings import redactor
 from trimtab.show.document import exit_status, run_document, stopped_record
 from trimtab.show.page import advice
 from trimtab.show.run import Facts, holdings, run_text
@@ -66,8 +67,9 @@ def _once(
     started = time.perf_counter()
     data = _where(settings)
     step = getattr(arguments, "next", False)
+    warn = _Untold(terminal, log)
     try:
-        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments)) as desk:
+        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments), warn=warn) as desk:
             data = _data(desk)
             record = _pass(desk, arrival, step=step)
     except Exception as error:  # noqa: BLE001 - what is no run's end is raised again
@@ -90,8 +92,9 @@ def _many(
 ) -> int:
     """Move to the next session and run, several times, until a run does not end well."""
     records: list[Document] = []
+    warn = _Untold(terminal, log)
     try:
-        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments)) as desk:
+        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments), warn=warn) as desk:
             dry = ", dry run" if settings.dry_run else ""
             terminal.say(f"{settings.portfolio}: {settings.mode}{dry}, {_data(desk)}\n")
             terminal.say(session_head(terminal.page))
@@ -170,6 +173,19 @@ class _SecondsLeft:
         return self._due - time.monotonic()
 
 
+class _Untold:
+    """Hears what could not be told: people see it on stderr, the log keeps it."""
+
+    def __init__(self, terminal: Terminal, log: AppLog | None) -> None:
+        self._terminal, self._log = terminal, log
+
+    def __call__(self, text: str) -> None:
+        if self._log is not None:
+            self._log.line("not_told", level=logging.WARNING, message=text)
+        with suppress(OSError):  # nobody may be reading stderr, and the run goes on
+            self._terminal.complain(f"warning: not told: {text}")
+
+
 def _data(desk: Desk) -> str:
     """Name the prices."""
     if desk.exchange is None:
@@ -186,7 +202,7 @@ def _where(settings: Settings, host: str = "") -> str:
 @contextmanager
 def _logged(settings: Settings) -> Iterator[AppLog]:
     """Keep the app log around a verb: a line at its start, and one for what escapes it."""
-    log = AppLog(settings.store_path / "app.log")
+    log = AppLog(settings.store_path / "app.log", redact=redactor(os.environ).text)
     log.line("start", verb="run", portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
     try:
         yield log
@@ -201,5 +217,6 @@ def _logged(settings: Settings) -> Iterator[AppLog]:
 def _note(log: AppLog, record: Document, seconds: float | None) -> None:
     names = ("run_id", "portfolio", "session", "outcome", "stage", "code", "reason")
     level = logging.ERROR if exit_status(record) else logging.INFO
-    more = {} if seconds is None else {"seconds": round(seconds, 3)}
+    more: Document = {} if seconds is None else {"seconds": round(seconds, 3)}
+    more |= {name: record[name] for name in ("timings", "data_age_s") if name in record}
     log.line("run", level=level, **{name: record[name] for name in names}, **more)

@@ -18,7 +18,7 @@ from trimtab.core.record import canonical
 from trimtab.desk import Desk
 from trimtab.errors import Halted
 from trimtab.ports import Unauthorized, Unreachable
-from trimtab.settings import Strategy
+from trimtab.settings import Strategy, redactor
 from trimtab.show.page import advice
 from trimtab.show.status import flag_document
 from trimtab.stations import halting, history
@@ -90,7 +90,7 @@ def _word(arguments: argparse.Namespace, settings: Settings, why: str) -> haltin
         id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
         who=_who(),
         at=now,
-        why=why,
+        why=redactor(os.environ).text(why),
         portfolio=settings.portfolio,
         everyone=arguments.all,
     )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from trimtab.settings import Redactor
+
 __all__ = ["Terminal"]
 
 NARROW, USUAL, WIDE = 80, 100, 120
@@ -24,7 +26,10 @@ NARROW, USUAL, WIDE = 80, 100, 120
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """One command's way to talk. With `json`, stdout carries one JSON document and nothing else."""
+    """One command's way to talk. With `json`, stdout carries one JSON document and nothing else.
+
+    No secret of the environment passes.
+    """
 
     json: bool
 
@@ -40,11 +45,11 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Tell people something."""
-        print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
+        print(_redactor().text(text), file=sys.stderr if self.json else sys.stdout, flush=True)
 
     def complain(self, text: str) -> None:
         """Tell people what is wrong."""
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks here
+        print(_redactor().text(text), file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks here
 
     def fail(self, error: Mapping[str, object]) -> None:
         """Give an error: in three lines to people, with --json as the one document."""
@@ -59,11 +64,17 @@ class Terminal:
     def document(self, document: object, *, indent: int | None = 2) -> None:
         """Give the one JSON document, where --json asks for it."""
         if self.json:
-            print(json.dumps(document, indent=indent), flush=True)  # noqa: T201 - as above
+            print(json.dumps(_redactor().value(document), indent=indent), flush=True)  # noqa: T201 - as above
 
     def detach(self) -> None:
         """Give stdout up: its reader has gone."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _redactor() -> Redactor:
+    from trimtab.settings import redactor  # noqa: PLC0415 - `--help` and `--version` need no settings
+
+    return redactor(os.environ)
 
 
 def _page(stream: TextIO) -> Page:

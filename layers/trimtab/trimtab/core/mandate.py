@@ -30,7 +30,7 @@ class Mandate:
     `least_history` the sessions without which the rule cannot decide (0 where it does not say);
     `gates` say when bars are doubted, and `adjustment` what they are adjusted for;
     `config` the part of the configuration that `config_digest` covers; `host` the broker's trading host, and
-    `loopback` whether it is on this machine.
+    `loopback` whether it is on this machine; `alerts` what the owner wants to be told of.
     """
 
     portfolio: str
@@ -52,6 +52,7 @@ class Mandate:
     least_history: int = 0
     adjustment: Adjustment = "all"
     gates: Gates = field(default_factory=Gates)
+    alerts: frozenset[str] = frozenset()
 
     @property
     def sessions_needed(self) -> int:

@@ -89,6 +89,7 @@ _ORDER_COLUMNS = (
     "finished_at",
     "reason",
 )
+_ARRIVAL_COLUMNS = ("arrival_bid", "arrival_ask", "arrival_price")
 _VERDICT_COLUMNS = ("rule", "subject", "seen", "allowed", "detail")
 
 
@@ -97,7 +98,7 @@ def rows(record: Document) -> Rows:
     run_id, portfolio, session = record["run_id"], record["portfolio"], record["session"]
     run = {name: record[name] for name in _RUN_COLUMNS}
     run |= {"dry_run": int(record["dry_run"]), "version": record["code_version"]}
-    run |= {name: record.get(name) for name in ("code", "code_digest", "resumed")}
+    run |= {name: record.get(name) for name in ("code", "code_digest", "resumed", "data_age_s")}
     of_run = {"run_id": run_id}
     weights = record["weights"].items()
     equity = [
@@ -122,6 +123,7 @@ def rows(record: Document) -> Rows:
         ],
         "orders": [
             {name: order[name] for name in _ORDER_COLUMNS}
+            | {name: order.get(name) for name in _ARRIVAL_COLUMNS}
             | {"run_id": run_id, "portfolio": portfolio, "session": order.get("session", session)}
             for order in record["orders"]
         ],
@@ -133,4 +135,8 @@ def rows(record: Document) -> Rows:
         "equity": equity if record["equity"] is not None else [],
         "events": [of_run | event for event in record["events"]],
         "flows": [of_run | {"portfolio": portfolio} | flow for flow in flows],
+        "timings": [
+            of_run | {"station": station, "seconds": seconds}
+            for station, seconds in record.get("timings", {}).items()
+        ],
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trimtab.core.mandate import Mandate
     from trimtab.core.plan import Order
     from trimtab.core.portfolio import BrokerOrder
+    from trimtab.core.quotes import Touch
     from trimtab.core.schedule import Window
     from trimtab.ports import World
 
@@ -81,7 +82,8 @@ class Floor:
     `adopted` says that another run stored the plan, so that its slots are looked up first. `base` are the
     shares held before it, of all its symbols, and `prices` the last closes that sized it, USD a share. Once
     its session is `over` nothing is sent, and orders under its ids that are not the plan's are `strange`:
-    they are left out instead of stopping every later session, too.
+    they are left out instead of stopping every later session, too. `arrivals` are the quotes that this run's
+    orders were sent on, by their ids.
     """
 
     world: World
@@ -94,6 +96,7 @@ class Floor:
     prices: Mapping[str, float] = field(default_factory=dict)
     over: bool = False
     strange: set[str] = field(default_factory=set)
+    arrivals: dict[str, Touch] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
     requests: int = 0
     times: deque[float] = field(default_factory=lambda: deque(maxlen=ORDERS_A_MINUTE))

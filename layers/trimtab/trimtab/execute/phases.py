@@ -150,7 +150,9 @@ def _send(
         if quantity * Decimal(str(chain.order.price)) < Decimal(str(floor.mandate.execution.min_order_usd)):
             _end_for_want(floor, chain, moving)
             continue
-        submit(floor, chain, _request(floor, chain, quantity, touches[chain.order.symbol], ceiling))
+        request = _request(floor, chain, quantity, touches[chain.order.symbol], ceiling)
+        floor.arrivals[request.client_order_id] = touches[chain.order.symbol]
+        submit(floor, chain, request)
 
 
 def _still_ready(floor: Floor, ready: Sequence[Chain], every: Sequence[Chain]) -> list[Chain]:

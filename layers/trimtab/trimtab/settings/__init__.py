@@ -7,17 +7,22 @@
 from trimtab.settings.document import schema, starter
 from trimtab.settings.loading import load
 from trimtab.settings.model import Alerts, Data, Schedule, Settings, Store, Strategy
-from trimtab.settings.secret import Secrets, secrets
+from trimtab.settings.redaction import Redactor, redactor
+from trimtab.settings.secret import Receivers, Secrets, receivers, secrets
 
 __all__ = [
     "Alerts",
     "Data",
+    "Receivers",
+    "Redactor",
     "Schedule",
     "Secrets",
     "Settings",
     "Store",
     "Strategy",
     "load",
+    "receivers",
+    "redactor",
     "schema",
     "secrets",
     "starter",

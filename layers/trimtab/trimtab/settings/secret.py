@@ -1,7 +1,8 @@
-"""Secrets: the broker's keys and hosts, from the environment only and never shown."""
+"""Secrets: the broker's keys and hosts, and whom to tell, from the environment only and never shown."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from trimtab.settings.model import Settings
 
 KEYS = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
+ALERT_URLS, HEARTBEAT_URL = "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL"
+SECRET_NAMES = (*KEYS, ALERT_URLS, HEARTBEAT_URL)
+"""The variables that hold a secret."""
 PARAMETER = "_PARAMETER"
 
 _TRADING_URL = {
@@ -33,6 +37,27 @@ class Secrets:
     secret_key: SecretStr
     base_url: str
     data_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Whom to tell: the URLs that take alerts, and the one that is pinged; None where there is none."""
+
+    alert_urls: tuple[SecretStr, ...]
+    heartbeat_url: SecretStr | None
+
+
+def receivers(environ: Mapping[str, str]) -> Receivers:
+    """Read where alerts and pings go."""
+    urls = split_urls(environ.get(ALERT_URLS, ""))
+    heartbeat = environ.get(HEARTBEAT_URL, "").strip()
+    return Receivers(tuple(map(SecretStr, urls)), SecretStr(heartbeat) if heartbeat else None)
+
+
+def split_urls(text: str) -> tuple[str, ...]:
+    """Split a list of URLs at its commas; one that no URL follows belongs to the URL before it."""
+    parts = re.split(r",\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)", text.strip().rstrip(","))
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def secrets(settings: Settings, environ: Mapping[str, str]) -> Secrets:

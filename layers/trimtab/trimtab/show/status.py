@@ -115,6 +115,7 @@ def record_text(record: Document, facts: Facts, page: Page, *, whole: bool) -> s
         _verdicts(record, page),
         _quotes(record, page),
         _executions(record, page),
+        _timings(record, page),
         _events(record, page),
         _config(record, page),
         _digests(record, page),
@@ -161,6 +162,12 @@ def _executions(record: Document, page: Page) -> str:
         (f["side"], f["symbol"], f["qty"], f["price"], f["at"], f["client_order_id"]) for f in record["fills"]
     ]
     return table(page, "Executions", columns, rows)
+
+
+def _timings(record: Document, page: Page) -> str:
+    columns = (Column("station"), Column("seconds", right=True))
+    rows = [(station, f"{seconds:.3f}") for station, seconds in record.get("timings", {}).items()]
+    return table(page, "Time in each station", columns, rows)
 
 
 def _events(record: Document, page: Page) -> str:

@@ -87,7 +87,7 @@ def read_clock(world: World, mandate: Mandate, evidence: Evidence) -> datetime:
         Unreachable: the clock can't be read.
     """
     now = world.broker.now()
-    evidence.begin(now, world.clock.monotonic())
+    evidence.begin(now)
     skew = abs((world.clock.now() - now).total_seconds())
     if not mandate.loopback and skew > MAX_SKEW_S:
         raise Halted(
@@ -108,9 +108,10 @@ def arrive(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence,
         Halted: the kill switch is set.
     """
     session = session_of(now)
-    judge_event(arrival, session)
     past = timedelta(days=int(mandate.sessions_needed * 1.6) + LONGEST_PERIOD_DAYS)
     calendar = world.broker.calendar(session - past, session + CALENDAR_AHEAD)
+    evidence.calendar = calendar
+    judge_event(arrival, session)
     hours = hours_of(calendar, session)
     times = None if hours is None else window(hours, mandate.risk.window)
     if not arrival.only_plan:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.core.lots import plain, printed
 from trimtab.core.record import VERSION, Document
-from trimtab.core.schedule import session_of
+from trimtab.core.schedule import hours_of, session_of
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date, datetime
     from decimal import Decimal
 
     from trimtab.core.actions import Action
     from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
-    from trimtab.core.portfolio import Account, Asset, Position, Quote
+    from trimtab.core.portfolio import Account, Asset, Position, Quote, SessionHours
     from trimtab.errors import Interrupted
     from trimtab.execute.floor import Chain
 
@@ -31,6 +31,7 @@ class Evidence:
 
     mandate: Mandate
     run_id: str
+    monotonic: Callable[[], float]
     started_at: datetime | None = None
     finished_at: datetime | None = None
     session: date | None = None
@@ -62,7 +63,18 @@ class Evidence:
     resumed: str | None = None
     account_equity: Decimal | None = None
     flows: list[Document] = field(default_factory=list)
+    calendar: tuple[SessionHours, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
     _started: float = 0.0
+    _entered: float = 0.0
+    _station: str = ""
+
+    def enter(self, station: str) -> None:
+        """Note that the run is in a station now, and how many seconds it was in the one before."""
+        now = self.monotonic()
+        if self._station:
+            self.timings[self._station] = self.timings.get(self._station, 0.0) + now - self._entered
+        self.stage, self._station, self._entered = station, station, now
 
     def note(self, level: str, stage: str, code: str, message: str) -> None:
         """Add an event: something a person may want to know."""
@@ -72,15 +84,18 @@ class Evidence:
             {"id": event_id, "at": at, "level": level, "stage": stage, "code": code, "message": message}
         )
 
-    def begin(self, now: datetime, monotonic: float) -> None:
+    def begin(self, now: datetime) -> None:
         """Take the broker's clock as this run's, in its id too."""
-        self.started_at, self.session, self._started = now, session_of(now), monotonic
+        self.started_at, self.session, self._started = now, session_of(now), self.monotonic()
         self.run_id = f"{now:%Y%m%dT%H%M%SZ}-{self.run_id.rpartition('-')[2]}"
 
-    def finish(self, monotonic: float) -> None:
-        """Note the end, on the broker's clock."""
+    def finish(self) -> None:
+        """Note the end, on the broker's clock, and the time in the last station."""
+        stage = self.stage
+        self.enter(self._station)
+        self.stage = stage
         if self.started_at is not None:
-            self.finished_at = self.started_at + timedelta(seconds=monotonic - self._started)
+            self.finished_at = self.started_at + timedelta(seconds=self._entered - self._started)
 
     def end(self, outcome: str, code: str, reason: str) -> None:
         """Note that the run ended well."""
@@ -128,6 +143,13 @@ class Evidence:
             return {}
         last = self.bars.close[-1].tolist()
         return {symbol: repr(price) for symbol, price in zip(self.bars.symbols, last, strict=True)}
+
+    def data_age_s(self) -> float | None:
+        """Give the seconds from the close of the last bar to the run's start; None without either."""
+        if self.bars is None or not len(self.bars.sessions) or self.started_at is None:
+            return None
+        hours = hours_of(self.calendar, self.bars.sessions[-1].item())
+        return None if hours is None else round((self.started_at - hours.closes).total_seconds(), 3)
 
     def document(self) -> Document:
         """Give record.json."""
@@ -177,6 +199,8 @@ class Evidence:
             "resumed": self.resumed,
             "account_equity": None if self.account_equity is None else printed(self.account_equity),
             "flows": self.flows,
+            "timings": {station: round(seconds, 3) for station, seconds in self.timings.items()},
+            "data_age_s": self.data_age_s(),
         }
 
 

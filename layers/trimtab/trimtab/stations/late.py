@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from trimtab.core.portfolio import TERMINAL
 from trimtab.core.schedule import NEW_YORK
 from trimtab.ports import Unreachable
-from trimtab.stations.record import fill_document, order_document
+from trimtab.stations.record import arrival_document, fill_document, order_document
 from trimtab.stations.writeahead import stored_plan
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def _take(
         fills = [fill for fill in every if fill.order_id == order.id]
         if _is_news(order, sum(float(fill.qty) for fill in fills), known.get(order.client_order_id)):
             document = order_document(order, reasons[order.client_order_id], "", sent=False)
-            evidence.orders.append(document | {"session": session.isoformat()})
+            document |= arrival_document(None) | {"session": session.isoformat()}
+            evidence.orders.append(document)
             evidence.fills += [fill_document(fill, order) for fill in fills]
             taken.append(order.client_order_id)
     if taken:

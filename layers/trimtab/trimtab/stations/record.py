@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trimtab.core.portfolio import BrokerOrder, Fill
+    from trimtab.core.quotes import Touch
     from trimtab.core.record import Document
     from trimtab.execute.floor import Chain, Floor
     from trimtab.ports import World
@@ -32,6 +33,7 @@ def take_in(world: World, floor: Floor, chains: Sequence[Chain], evidence: Evide
     earlier = [order for order in evidence.orders if order["client_order_id"] not in shown]
     evidence.orders = earlier + [
         order_document(slot, chain.order.reason, chain.ended, sent=slot.client_order_id in floor.sent)
+        | arrival_document(floor.arrivals.get(slot.client_order_id))
         for chain in chains
         for slot in chain.slots
     ]
@@ -78,6 +80,18 @@ def order_document(slot: BrokerOrder, reason: str, ended: str, *, sent: bool) ->
     }
 
 
+def arrival_document(touch: Touch | None) -> Document:
+    """Give what a record keeps of the quote an order was sent on, USD a share; None where it is unknown.
+
+    `arrival_price` is its mid, or the last trade where that stood in for the quote.
+    """
+    if touch is None:
+        return dict.fromkeys(("arrival_bid", "arrival_ask", "arrival_price"))
+    price = (touch.bid + touch.ask) / 2
+    values = {"arrival_bid": touch.bid, "arrival_ask": touch.ask, "arrival_price": price}
+    return {name: printed(value) for name, value in values.items()}
+
+
 def fill_document(fill: Fill, order: BrokerOrder) -> Document:
     """Give what a record keeps of an execution."""
     return {
@@ -97,7 +111,7 @@ def record(world: World, evidence: Evidence) -> Document:
     Raises:
         Halted | Interrupted: the store can't be written; what happened is in the error's `unrecorded`.
     """
-    document = evidence.document()
+    document = world.redact(evidence.document())
     session = document["session"] or "none"
     folder = f"runs/{document['portfolio']}/{session}/{evidence.run_id}"
     files = {"record.json": canonical(document)}

@@ -44,13 +44,14 @@ def close_earlier(world: World, mandate: Mandate, today: Today, h8: str) -> None
         plan = stored_plan(world.store, mandate, session, h8)
         if plan is None:
             continue
-        evidence = Evidence(mandate, world.new_id())
-        evidence.begin(today.now, world.clock.monotonic())
-        evidence.session, evidence.h8, evidence.stage = session, h8, "execute"
+        evidence = Evidence(mandate, world.new_id(), world.clock.monotonic)
+        evidence.begin(today.now)
+        evidence.enter("execute")
+        evidence.session, evidence.h8 = session, h8
         evidence.resumed = last_resume(world.store, mandate.portfolio)
         evidence.take_plan(plan)
         _close(world, window(hours, mandate.risk.window), plan, evidence)
-        evidence.finish(world.clock.monotonic())
+        evidence.finish()
         record(world, evidence)
 
 

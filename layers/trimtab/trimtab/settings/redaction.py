@@ -1,0 +1,124 @@
+"""Redaction: every secret of the environment, taken out of whatever leaves the program.
+
+One redactor stands before every way out: records, logs, errors, alerts, pings, and what the command line
+prints. It knows a secret in the shapes in which libraries quote it: whole, its path alone, percent-encoded,
+in JSON, and cut short.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from trimtab.settings.secret import PARAMETER, SECRET_NAMES, split_urls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["MASK", "Redactor", "redactor"]
+
+MASK = "***"
+SHORTEST = 8
+"""Characters of the shortest secret that is looked for: a shorter one would tear words apart."""
+HEAD = 12
+"""A token that is cut short is still known by so many characters of its beginning."""
+_REST = r"[\w%.~+/=-]*"
+_WORDS = frozenset({"webhooks", "services", "workflows", "triggers", "incoming", "discordapp"})
+"""Parts of a webhook's path that are nobody's secret."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Takes secrets out of texts and documents; made by `redactor` or `Redactor.of`.
+
+    `heads` are how the secrets begin: a text without any of them, as nearly all are, is looked at no further.
+    """
+
+    pattern: re.Pattern[str] | None
+    heads: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> Redactor:
+        """Make one for these secrets: keys, or URLs."""
+        found = {shape for secret in secrets for shape in _shapes(secret.strip())}
+        if not found:
+            return cls(None)
+        expressions = sorted((re.escape(text) + rest for text, rest in found), key=lambda e: (-len(e), e))
+        heads = {text[:SHORTEST].lower() if text.isascii() else "" for text, _ in found}
+        return cls(re.compile("|".join(expressions), re.IGNORECASE), tuple(sorted(heads)))
+
+    def text(self, text: str) -> str:
+        """Give the text with every secret masked."""
+        if self.pattern is None:
+            return text
+        lowered = text.lower()
+        return self.pattern.sub(MASK, text) if any(head in lowered for head in self.heads) else text
+
+    def value(self, value: Value) -> Value:
+        """Give a JSON value with every secret masked, in keys and texts alike."""
+        if self.pattern is None:
+            return value
+        return self._masked(value)  # type: ignore[return-value]  # of the same shape
+
+    def _masked(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self._masked(key): self._masked(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._masked(inner) for inner in value)
+        return value
+
+
+def redactor(environ: Mapping[str, str]) -> Redactor:
+    """Give the redactor of an environment: of every secret in it, and of what names one in AWS."""
+    names = [name for base in SECRET_NAMES for name in (base, base + PARAMETER)]
+    return Redactor.of(url for name in names for url in split_urls(environ.get(name, "")))
+
+
+def _shapes(secret: str) -> Iterator[tuple[str, str]]:
+    """Give how a secret may be written, each long enough to be nothing else, and what may follow it."""
+    tokens = {piece for piece in _pieces(secret) if piece.lower() not in _WORDS}
+    for token in {secret, *_paths(secret), *tokens}:
+        for shape in {token, unquote(token), quote(token, safe=""), quote(token)}:
+            for written in {shape, json.dumps(shape)[1:-1], html.escape(shape)}:
+                if len(written) >= SHORTEST:
+                    yield written, ""
+    for token in tokens:
+        if len(token) >= HEAD + SHORTEST // 2:
+            yield token[:HEAD], _REST
+
+
+def _paths(secret: str) -> Iterator[str]:
+    """Give what a library quotes of a URL without its host: its path, with the query; nothing of a key."""
+    parts = _split(secret)
+    path = "" if parts is None else f"{parts.path}?{parts.query}".rstrip("?")
+    if len(path) >= HEAD:  # a shorter one may be part of any other path
+        yield path
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    """Give each part of a URL that is a token by itself; of a key, the whole."""
+    parts = _split(secret)
+    if parts is None:
+        yield secret
+        return
+    yield from re.split(r"[/?&=#,;]", f"{parts.path}/{parts.query}/{parts.fragment}")
+    before, _, host = parts.netloc.rpartition("@")
+    yield from (before, *before.split(":"))
+    if parts.scheme not in {"http", "https"}:  # Apprise keeps tokens where others keep a host
+        yield from (piece for piece in host.split(":") if "." not in piece)
+
+
+def _split(secret: str) -> SplitResult | None:
+    """Split a URL; None for what is none."""
+    try:
+        return urlsplit(secret) if "://" in secret else None
+    except ValueError:
+        return None

@@ -1,0 +1,123 @@
+"""Canaries: secrets in every setting, through faults, in nothing that the command line says or keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripted_http import Reply, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cli.conftest import Desk
+
+KEY, SECRET = "PKCANARY000KEY000ID0", "canarySecretKey/with+odd=characters"
+PING = "/ca0a4e00-1111-4222-8333-444455556666"
+HOOK = "/api/webhooks/123456789012345678/canary-Discord-token-4f0b77"
+CANARIES = (KEY, SECRET, PING[1:], "canary-Discord-token", "canary-of-a-parameter")
+
+LEAKY = """
+import os
+
+def leaky(symbols):
+    def strategy(history, equity):
+        ours = [name for name in os.environ if name.startswith(("APCA", "TRIMTAB"))]
+        raise {kind}(" ".join(os.environ[name] for name in ours))
+    strategy.symbols = tuple(symbols)
+    return strategy
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A chat and a watcher that refuse everything, and say why with the secret in it."""
+    with ScriptedServer() as scripted:
+        for path in (HOOK, PING, f"{PING}/start", f"{PING}/fail"):
+            scripted.on("POST", path, Reply(500, f"no such {path}".encode()))
+        yield scripted
+
+
+@pytest.fixture
+def secret(desk: Desk, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A portfolio whose environment holds a canary in every secret."""
+    given = {"APCA_API_KEY_ID": KEY, "APCA_API_SECRET_KEY": SECRET}
+    given |= {"TRIMTAB_ALERT_URLS": server.url + HOOK, "TRIMTAB_HEARTBEAT_URL": server.url + PING}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return desk
+
+
+def check(desk: Desk, *said: str) -> None:
+    """No canary stands in what was said or in any file but the strategy's own."""
+    for text in said:
+        assert not [canary for canary in CANARIES if canary in text], text
+    for name in desk.files():
+        data = (desk.folder / name).read_bytes()
+        assert not [canary for canary in CANARIES if canary.encode() in data], name
+
+
+def test_no_verb_shows_a_secret_after_a_fault(secret: Desk) -> None:
+    """A strategy quotes its environment; what is told fails; then every verb that reads shows the run."""
+    (secret.folder / "leaky_rule.py").write_text(LEAKY.format(kind="ValueError"))
+    secret.write(strategy={"name": "leaky_rule:leaky", "params": {"symbols": ["AAA", "BBB"]}})
+    for verb in (
+        ("run", "--json"),
+        ("run",),
+        ("plan",),
+        ("show", "last"),
+        ("history",),
+        ("status", "--json"),
+    ):
+        done = secret(*verb)
+        assert done.status in {0, 3}, done.err
+        check(secret, done.out, done.err)
+    assert "***" in secret("show", "last").out
+    log = (secret.folder / "trimtab-data/app.log").read_text()
+    assert '"not_told"' in log
+    assert "***" in log
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRIMTAB_ALERT_URLS", "http://example.com/canary-Discord-token"),
+        ("TRIMTAB_ALERT_URLS", "https://169.254.169.254/canary-Discord-token"),
+        ("TRIMTAB_ALERT_URLS", "no url, canary-Discord-token"),
+        ("TRIMTAB_ALERT_URLS", "nonsense://canary-Discord-token/x"),
+        ("TRIMTAB_HEARTBEAT_URL", "https://canary-Discord-token@example.com/"),
+        ("TRIMTAB_HEARTBEAT_URL_PARAMETER", "/canary-of-a-parameter"),
+        ("TRIMTAB_ALERT_URLS_PARAMETER", "/canary-of-a-parameter"),
+    ],
+)
+def test_a_url_that_is_refused_is_not_shown(
+    secret: Desk, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Exit 2, which names the variable; nothing began."""
+    monkeypatch.setenv(name, value)
+    for verb in (("run", "--json"), ("run",)):
+        done = secret(*verb)
+        assert done.status == 2, done.err
+        assert "TRIMTAB_" in done.err
+        check(secret, done.out, done.err)
+
+
+def test_a_url_that_is_refused_keeps_nobody_from_halting(
+    secret: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill switch needs no receiver; a secret in the owner's reason is masked."""
+    monkeypatch.setenv("TRIMTAB_ALERT_URLS", "http://example.com/canary-Discord-token")
+    done = secret("halt", f"looked at {SECRET}")
+    assert done.status == 0, done.err
+    assert (secret.folder / "trimtab-data/halts/main").is_file()
+    check(secret, done.out, done.err)
+
+
+def test_a_secret_in_the_wrong_place_is_not_shown(secret: Desk, server: ScriptedServer) -> None:
+    """A URL put into config.json by mistake is refused there, and not printed."""
+    for change in ({"portfolio": server.url + HOOK}, {SECRET: 1}, {"mode": KEY}):
+        secret.write(**change)  # type: ignore[arg-type]  # any key, any value
+        done = secret("run", "--json")
+        assert done.status == 2
+        assert not [canary for canary in CANARIES if canary in done.out + done.err]
