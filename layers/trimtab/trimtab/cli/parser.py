@@ -261,6 +261,15 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", metavar="DIR", help="keep its state there (default: in memory)")
 
 
+def _dashboard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8501, help="port, 0 for a free one (default: 8501)")
+    parser.add_argument("--browser", action="store_true", help="open it in the browser")
+    parser.add_argument(
+        "--open", action="store_true", help="no login, though --host is the network's: else guarded"
+    )
+
+
 def _number(text: str) -> float:
     try:
         value = float(text)
@@ -372,6 +381,12 @@ VERBS = {
         "serve a local Alpaca-compatible exchange that replays bars on a virtual clock",
         "trimtab sandbox --data bars.parquet --start 2020-02-18",
         _sandbox,
+    ),
+    "dashboard": Verb(
+        "dashboard",
+        "serve the store as pages to look at in a browser",
+        "trimtab dashboard --config demo/config.json --browser",
+        _dashboard,
     ),
     "halt": Verb(
         "switch",
