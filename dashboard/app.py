@@ -16,13 +16,13 @@ if str(HERE.parent) not in sys.path:  # Streamlit puts the script's own folder t
 
 from dashboard import guard  # noqa: E402 - found by the path above
 
-st.set_page_config("Trimtab", ":material/balance:", layout="wide")
+st.set_page_config("Trimtab", str(HERE / "icon.svg"), layout="wide")  # a named icon is fetched from afar
 guard.keep()
 PAGES = (
-    st.Page(HERE / "pages/now.py", title="Now", icon=":material/schedule:", default=True),
-    st.Page(HERE / "pages/performance.py", title="Performance", icon=":material/show_chart:"),
-    st.Page(HERE / "pages/runs.py", title="Runs", icon=":material/event_available:"),
-    st.Page(HERE / "pages/trading.py", title="Trading", icon=":material/swap_horiz:"),
-    st.Page(HERE / "pages/health.py", title="Health", icon=":material/monitor_heart:"),
+    st.Page(HERE / "views/now.py", title="Now", icon=":material/schedule:", default=True),
+    st.Page(HERE / "views/performance.py", title="Performance", icon=":material/show_chart:"),
+    st.Page(HERE / "views/runs.py", title="Runs", icon=":material/event_available:"),
+    st.Page(HERE / "views/trading.py", title="Trading", icon=":material/swap_horiz:"),
+    st.Page(HERE / "views/health.py", title="Health", icon=":material/monitor_heart:"),
 )
 st.navigation(PAGES, position="top").run()

@@ -17,8 +17,23 @@ from trimtab.evidence.board.days import MEANINGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Inks", "bars", "calendar", "columns", "curves", "fall", "heat", "inks", "spread", "weights"]
+__all__ = [
+    "Inks",
+    "bars",
+    "calendar",
+    "columns",
+    "curves",
+    "fall",
+    "heat",
+    "inks",
+    "said",
+    "spread",
+    "weights",
+]
 
+Drawn = alt.Chart | alt.LayerChart
+LEAST_BPS = 11.0
+"""How far the axis of costs reaches at least, basis points."""
 OWN = "Portfolio"
 FLOW = "Deposit or withdrawal"
 
@@ -49,12 +64,23 @@ DARK = Inks(
 """The outcomes' are in the order of `MEANINGS`."""
 
 
+def _sized(chart: Drawn | alt.FacetChart, height: int | alt.Step) -> Drawn:
+    """Give a chart of a height, pixels, or of so many a row."""
+    sized: Drawn = chart.properties(height=height)
+    return sized
+
+
+def said(outcome: str) -> str:
+    """Give an outcome as people read it."""
+    return outcome.replace("_", " ")
+
+
 def inks(*, dark: bool) -> Inks:
     """Give the colours of the page."""
     return DARK if dark else LIGHT
 
 
-def weights(lines: pl.DataFrame, ink: Inks) -> alt.LayerChart:
+def weights(lines: pl.DataFrame, ink: Inks) -> Drawn:
     """Draw what is held against target and band: symbol, weight, target, low, high (%), state."""
     base = alt.Chart(lines).encode(y=alt.Y("symbol:N", sort=None, title=None, axis=alt.Axis(labelLimit=90)))
     scale = alt.Scale(zero=True, nice=True)
@@ -82,10 +108,10 @@ def weights(lines: pl.DataFrame, ink: Inks) -> alt.LayerChart:
         ),
         tooltip=tips,
     )
-    return (band + target + held).properties(height=alt.Step(26))
+    return _sized(band + target + held, alt.Step(26))
 
 
-def curves(frame: pl.DataFrame, flows: pl.DataFrame, names: Sequence[str], ink: Inks) -> alt.LayerChart:
+def curves(frame: pl.DataFrame, flows: pl.DataFrame, names: Sequence[str], ink: Inks) -> Drawn:
     """Draw levels over time (session, name, level; 100 at the first), and the flows (session, usd, kind)."""
     colours = [ink.own, ink.second, ink.third][: len(names)]
     dashes = [[1, 0], [1, 0], [5, 3]][: len(names)]
@@ -130,12 +156,12 @@ def curves(frame: pl.DataFrame, flows: pl.DataFrame, names: Sequence[str], ink: 
                 ],
             )
         )
-    return alt.layer(*layers).properties(height=340)
+    return _sized(alt.layer(*layers), 340)
 
 
-def fall(frame: pl.DataFrame, ink: Inks) -> alt.Chart:
+def fall(frame: pl.DataFrame, ink: Inks) -> Drawn:
     """Draw how far the portfolio is below its highest close so far: session, under (%)."""
-    return (
+    chart = (
         alt.Chart(frame)
         .mark_area(line={"color": ink.down, "strokeWidth": 1.2}, color=ink.down, opacity=0.25)
         .encode(
@@ -146,11 +172,11 @@ def fall(frame: pl.DataFrame, ink: Inks) -> alt.Chart:
                 alt.Tooltip("under:Q", title="Below the high, %", format=".2f"),
             ],
         )
-        .properties(height=170)
     )
+    return _sized(chart, 170)
 
 
-def heat(months: pl.DataFrame, ink: Inks) -> alt.LayerChart:
+def heat(months: pl.DataFrame, ink: Inks) -> Drawn:
     """Draw each month's return: year, month (name), return_pct; strong colour means far from zero."""
     order = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     most = max(4.0, float(months["return_pct"].abs().quantile(0.95) or 0.0)) if len(months) else 4.0
@@ -163,17 +189,19 @@ def heat(months: pl.DataFrame, ink: Inks) -> alt.LayerChart:
             alt.Tooltip("return_pct:Q", title="Return, %", format="+.2f"),
         ],
     )
-    scale = alt.Scale(domain=[-most, 0, most], range=[ink.down, ink.paper, ink.up], clamp=True)
+    scale = alt.Scale(
+        domain=[-most, 0, most], range=[ink.down, ink.paper, ink.up], clamp=True, interpolate="rgb"
+    )
     cells = base.mark_rect(stroke=ink.paper, strokeWidth=1.5, opacity=0.75).encode(
         color=alt.Color("return_pct:Q", scale=scale, legend=None)
     )
-    said = base.mark_text(fontSize=11, color=ink.ink).encode(text=alt.Text("return_pct:Q", format="+.1f"))
-    return (cells + said).properties(height=alt.Step(26))
+    figures = base.mark_text(fontSize=11, color=ink.ink).encode(text=alt.Text("return_pct:Q", format="+.1f"))
+    return _sized(cells + figures, alt.Step(26))
 
 
-def calendar(days: pl.DataFrame, ink: Inks) -> alt.LayerChart:
+def calendar(days: pl.DataFrame, ink: Inks) -> Drawn:
     """Draw a cell a session: session, week (its Monday), weekday, outcome, runs, reason, sign."""
-    present = [name for name in MEANINGS if name in set(days["outcome"])]
+    present = [name for name in MEANINGS if said(name) in set(days["outcome"])]
     colours = [ink.outcomes[list(MEANINGS).index(name)] for name in present]
     base = alt.Chart(days).encode(
         x=alt.X(
@@ -195,17 +223,17 @@ def calendar(days: pl.DataFrame, ink: Inks) -> alt.LayerChart:
     cells = base.mark_rect(cornerRadius=2, stroke=ink.second, strokeWidth=0.5).encode(
         color=alt.Color(
             "outcome:N",
-            scale=alt.Scale(domain=present, range=colours),
+            scale=alt.Scale(domain=[said(name) for name in present], range=colours),
             legend=alt.Legend(title=None, orient="top", columns=0, symbolType="square"),
         )
     )
     signs = base.mark_text(fontSize=11, fontWeight="bold", color=ink.ink).encode(text="sign:N")
-    return (cells + signs).properties(height=130)
+    return _sized(cells + signs, alt.Step(18))
 
 
-def columns(frame: pl.DataFrame, value: str, title: str, ink: Inks) -> alt.Chart:
+def columns(frame: pl.DataFrame, value: str, title: str, ink: Inks) -> Drawn:
     """Draw a column a month: month (its first day) and a value."""
-    return (
+    chart = (
         alt.Chart(frame)
         .mark_bar(color=ink.own, cornerRadiusEnd=2)
         .encode(
@@ -216,15 +244,17 @@ def columns(frame: pl.DataFrame, value: str, title: str, ink: Inks) -> alt.Chart
                 alt.Tooltip(f"{value}:Q", title=title, format=",.2f"),
             ],
         )
-        .properties(height=220)
     )
+    return _sized(chart, 220)
 
 
-def spread(frame: pl.DataFrame, ink: Inks) -> alt.LayerChart:
+def spread(frame: pl.DataFrame, ink: Inks) -> Drawn:
     """Draw how many orders filled how far from their reference: bps (bins of 2), orders."""
+    far = max(LEAST_BPS, float(frame.select(pl.col("bps").abs().max()).item() or 0.0) + 1)
+    scale = alt.Scale(domain=[-far, far], nice=False)
     base = alt.Chart(frame.with_columns((pl.col("bps") - 1).alias("low"), (pl.col("bps") + 1).alias("high")))
     counts = base.mark_bar().encode(
-        x=alt.X("low:Q", title="Basis points; right of zero is a cost", bin="binned"),
+        x=alt.X("low:Q", title="Basis points; right of zero is a cost", bin="binned", scale=scale),
         x2="high:Q",
         y=alt.Y("orders:Q", title="Orders"),
         color=alt.condition("datum.bps > 0", alt.value(ink.down), alt.value(ink.up)),
@@ -234,12 +264,12 @@ def spread(frame: pl.DataFrame, ink: Inks) -> alt.LayerChart:
         ],
     )
     zero = alt.Chart(pl.DataFrame({"zero": [0]})).mark_rule(color=ink.ink).encode(x="zero:Q")
-    return (counts + zero).properties(height=220)
+    return _sized(counts + zero, 220)
 
 
-def bars(frame: pl.DataFrame, ink: Inks) -> alt.Chart:
+def bars(frame: pl.DataFrame, ink: Inks) -> Drawn:
     """Draw how long each station took: station, seconds."""
-    return (
+    chart = (
         alt.Chart(frame)
         .mark_bar(color=ink.own, cornerRadiusEnd=2)
         .encode(
@@ -250,5 +280,5 @@ def bars(frame: pl.DataFrame, ink: Inks) -> alt.Chart:
                 alt.Tooltip("seconds:Q", title="Seconds", format=".3f"),
             ],
         )
-        .properties(height=alt.Step(22))
     )
+    return _sized(chart, alt.Step(22))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard import guard
 from dashboard.shelf import Shelf, open_shelf, portfolios
 from trimtab.core.schedule import NEW_YORK
 from trimtab.errors import Misconfigured
@@ -73,7 +74,8 @@ def _chosen(names: Sequence[str]) -> str:
 
 
 def begin(title: str, about: str) -> Look:
-    """Open a page: its title, whose it is, and what is wrong with the store."""
+    """Open a page, for those who may look: its title, whose it is, and what is wrong with the store."""
+    guard.keep()
     seen = look()
     names = portfolios(seen.shelf.root, seen.settings.portfolio)
     head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
@@ -145,4 +147,5 @@ def table(
         width="stretch",
         height=height or (HEAD_PX + MANY_ROWS * ROW_PX if tall else "content"),
         key=key,
+        placeholder="",
     )

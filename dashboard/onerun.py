@@ -96,7 +96,7 @@ def _plan(record: Document) -> None:
         table(_frame(rows, names), {
             "symbol": column.TextColumn("Symbol", pinned=True), "side": column.TextColumn("Side"),
             "qty": column.NumberColumn("Shares", format="%.4f"),
-            "value": column.NumberColumn("Value, USD", format="localized"),
+            "value": column.NumberColumn("Value, USD", format="localized", step=1),
             "type": column.TextColumn("Type"), "limit": column.NumberColumn("Limit, USD", format="%.2f"),
             "reason": column.TextColumn("Why", width="large"),
         })  # fmt: skip

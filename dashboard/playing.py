@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest", "benchmark", "curve_of", "symbols"]
 
-MOST_FILES = 80
-"""Runs whose bars are put together, at most: the newest, where a strategy looks back a few sessions only."""
 COST_BPS = 0.0
 """Of the backtest: what trading cost the account is what its page Trading shows."""
 
@@ -96,14 +94,7 @@ def _history(seen: Look) -> Bars | None:
 def _put_together(seen: Look) -> Bars | None:
     """Give the bars that the runs saw as one table, as far back as they reach without a gap."""
     runs = seen.shelf.frame(reading.runs)
-    names = runs.select("session", "run_id").drop_nulls().rows()
-    newest = next((bars for at in reversed(names[-30:]) if (bars := seen.shelf.bars(*at)) is not None), None)
-    if newest is None:
-        return None
-    keys = [f"{session}/{run_id}" for session, run_id in names]
-    chosen = curve.picked(keys, len(newest.sessions))[-MOST_FILES:]
-    found = [seen.shelf.bars(*key.split("/")) for key in chosen]
-    return curve.history([*(bars for bars in found if bars is not None), newest])
+    return curve.history(runs.select("session", "run_id").drop_nulls().rows(), seen.shelf.bars)
 
 
 def _kept(seen: Look, what: str, make: Any) -> Any:  # noqa: ANN401 - whatever is made

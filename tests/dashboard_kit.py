@@ -119,7 +119,7 @@ def decade(root: Path, *, years: int = 10, width: int = 40, last: date = date(20
         if n % 1000 == 0 or n == len(days) - 1:
             trades.add(batch)
             batch.clear()
-        if n % 200 == 1 or n > len(days) - 31:
+        if (len(days) - 1 - n) % 390 == 0 or n > len(days) - 31:
             _keep(store, record, _bars(days, symbols, close, n))
 
 
@@ -223,10 +223,9 @@ def chromium() -> str | None:
 def at_page(config: Path, page: str, monkeypatch: pytest.MonkeyPatch, address: str = "127.0.0.1") -> AppTest:
     """Open a page of the dashboard in this process, as if it were served at `address`."""
     monkeypatch.setenv("TRIMTAB_CONFIG", str(config))
-    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", address)
-    get_config_options(force_reparse=True)
+    get_config_options(force_reparse=True, options_from_flags={"server.address": address})
     app = AppTest.from_file(str(APP), default_timeout=120).run()
-    return app if page == "now" else app.switch_page(f"pages/{page}.py").run()
+    return app if page == "now" else app.switch_page(f"views/{page}.py").run()
 
 
 def texts(app: AppTest) -> str:

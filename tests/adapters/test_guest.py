@@ -75,7 +75,7 @@ def test_a_guest_can_not_write(tmp_path: Path) -> None:
     add(tmp_path / "trades.db", 1)
     with GuestTrades(tmp_path / "trades.db").sight() as view:
         assert view is not None
-        with pytest.raises(OSError | sqlite3.Error | Halted):  # type: ignore[arg-type]  # a union will do
+        with pytest.raises(OSError, match="readonly"):
             view.rows("DELETE FROM runs")
 
 

@@ -3,14 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+from streamlit.config import get_config_options
+from streamlit.testing.v1 import AppTest
+
 from dashboard.frame import literal
 from dashboard.guard import Gate, judge
-from dashboard_kit import HOSTILE, at_page, texts, write_config
+from dashboard_kit import APP, HOSTILE, PAGES, at_page, texts, write_config
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 HERE = Gate("127.0.0.1", opened=False, login=False, emails=frozenset(), visitor={})
 LISTED = replace(
@@ -56,6 +58,24 @@ def test_a_page_served_to_the_network_shows_nothing(tmp_path: Path, monkeypatch:
     assert str(tmp_path) not in said
     assert not app.metric
     assert not app.dataframe
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_guards_itself(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is run without the router, as Streamlit might, shows nothing either."""
+    config = write_config(tmp_path, tmp_path / "store", portfolio="secret-name")
+    monkeypatch.setenv("TRIMTAB_CONFIG", str(config))
+    get_config_options(force_reparse=True, options_from_flags={"server.address": "0.0.0.0"})  # noqa: S104 - as above
+    app = AppTest.from_file(str(APP.parent / f"views/{page}.py"), default_timeout=120).run()
+    assert not app.exception
+    assert "has no login" in texts(app)
+    assert "secret-name" not in texts(app)
+    assert not app.metric
+
+
+def test_streamlit_finds_no_pages_by_itself() -> None:
+    """A folder `pages` beside the router would be served past it."""
+    assert not (APP.parent / "pages").exists()
 
 
 def test_data_is_no_markup() -> None:

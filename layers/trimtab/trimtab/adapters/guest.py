@@ -31,6 +31,7 @@ SETTLED_NS = 2_000_000_000
 """A file changed more lately may change again within the grain of its time; its stamp is used once."""
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNFINISHED = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _told(path: Path) -> Iterator[None]:
                 allowed="a sound database",
                 hint="move the file away: the next run that is not dry makes it anew from the records",
             ) from error
-        if code & 0xFF == sqlite3.SQLITE_READONLY:
+        if code in _UNFINISHED:
             raise Halted(
                 "database_unfinished",
                 f"a run died while it wrote {path.name}",

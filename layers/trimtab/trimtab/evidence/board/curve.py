@@ -7,10 +7,9 @@ out.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ from trimtab.core.nyse import sessions
 from trimtab.evidence.witness import Day, chained
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,9 +32,14 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Days = NDArray[np.datetime64]
 
-__all__ = ["Curve", "beside", "curve", "history", "months", "picked", "statistics", "within"]
+__all__ = ["Curve", "beside", "curve", "history", "months", "statistics", "within"]
 
 LONGEST_BREAK = timedelta(days=12)
+"""The exchange never stays closed for longer by rule."""
+MOST_FILES = 80
+"""Runs whose bars are put together, at most: a strategy may look back a few sessions only."""
+MOST_TRIES = 30
+"""Runs in a row that may have seen no prices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,28 +112,46 @@ def within(whole: Curve, first: date) -> Curve | None:
     return Curve(whole.sessions[rows], whole.equity[rows], part / part[0], marks)
 
 
-def picked(folders: Sequence[str], lookback: int) -> list[str]:
-    """Give the runs (folders, oldest first) whose bars together reach over all: one a lookback, and the last.
+def history(names: Sequence[tuple[str, str]], bars_of: Callable[[str, str], Bars | None]) -> Bars | None:
+    """Give the bars that runs saw as one table, back from the newest as far as they overlap; None: no bars.
 
-    Half of it is spared, for what was missed.
+    `names` are the runs, oldest first, by session and id; few of them are asked for, at most `MOST_FILES`.
+    Prices are chained: only their ratios mean something.
     """
-    step = max(lookback // 2, 1)
-    return list(dict.fromkeys([*folders[::step], *folders[-1:]]))
-
-
-def history(seen: Sequence[Bars]) -> Bars | None:
-    """Give the bars that some runs saw as one table, in the prices of the last; None where they leave a gap.
-
-    The last one's prices are those that a feed gives today.
-    """
-    useful = [bars for bars in seen if len(bars.sessions)]
-    if not useful:
+    found: list[Bars] = []
+    at = len(names)
+    while len(found) < MOST_FILES:
+        reached = _overlapping(names, bars_of, at, found)
+        if reached is None:
+            break
+        at, bars = reached
+        found.insert(0, bars)
+    if not found:
         return None
-    for earlier, later in pairwise(useful):
-        if earlier.sessions[-1] < later.sessions[0]:
-            return None
-    symbols = tuple(sorted({symbol for bars in useful for symbol in bars.symbols}))
-    return chained([Day(bars.sessions[-1], bars=bars) for bars in useful], symbols)
+    symbols = tuple(sorted({symbol for bars in found for symbol in bars.symbols}))
+    return chained([Day(bars.sessions[-1], bars=bars) for bars in found], symbols)
+
+
+def _overlapping(
+    names: Sequence[tuple[str, str]],
+    bars_of: Callable[[str, str], Bars | None],
+    at: int,
+    found: Sequence[Bars],
+) -> tuple[int, Bars] | None:
+    """Give the earliest run before the `at`-th whose bars meet those found, and its bars."""
+    if not found:
+        tries = range(at - 1, max(at - 1 - MOST_TRIES, -1), -1)
+    else:
+        first = str(found[0].sessions[0])
+        begin = bisect_right(names, (first, "~")) + 1
+        tries = range(begin, min(begin + MOST_TRIES, at))
+    for i in tries:
+        bars = bars_of(*names[i])
+        if bars is None or not len(bars.sessions):
+            continue
+        if not found or bars.sessions[0] < found[0].sessions[0] <= bars.sessions[-1]:
+            return i, bars
+    return None
 
 
 def beside(own: Curve, days: Days, values: Numbers) -> Numbers | None:

@@ -46,12 +46,13 @@ def draw(seen: Look, days: pl.DataFrame) -> None:
         (pl.col("session") - pl.duration(days=weekday - 1)).cast(pl.String).alias("week"),
         weekday.replace_strict(WEEKDAYS, return_dtype=pl.String).alias("weekday"),
         pl.col("outcome").replace_strict(SIGNS, default="", return_dtype=pl.String).alias("sign"),
+        pl.col("outcome").str.replace("_", " "),
         pl.col("reason").str.slice(0, CUT),
     )  # fmt: skip
     counts = dict(days.group_by("outcome").len().iter_rows())
-    told = ", ".join(f"{name} {counts[name]}" for name in MEANINGS if name in counts)
+    told = ", ".join(f"{charts.said(name)} {counts[name]}" for name in MEANINGS if name in counts)
     st.altair_chart(charts.calendar(named, charts.inks(dark=seen.dark)), alt=f"Sessions by outcome: {told}.")
-    st.caption(f"Sessions: {told}. ✕ no run is recorded · ! halted · !! interrupted".replace("_", " "))
+    st.caption(f"Sessions: {told}. ✕ no run is recorded · ! halted · !! interrupted")
 
 
 def listed(runs: pl.DataFrame, first: date, last: date) -> str | None:
@@ -59,7 +60,14 @@ def listed(runs: pl.DataFrame, first: date, last: date) -> str | None:
     st.subheader("Runs", anchor=False, help="Pick a row to see the run in full.")
     present = [name for name in MEANINGS if name in set(runs["outcome"])]
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    wanted = row.pills("Outcome", present, selection_mode="multi", key="outcomes", help=_meanings(present))
+    wanted = row.pills(
+        "Outcome",
+        present,
+        selection_mode="multi",
+        key="outcomes",
+        format_func=charts.said,
+        help=_meanings(present),
+    )
     dry = row.toggle("Dry runs", value=True, key="dry")
     some = runs.filter(
         pl.col("session").is_null() | pl.col("session").is_between(pl.lit(str(first)), pl.lit(str(last)))
@@ -73,7 +81,7 @@ def listed(runs: pl.DataFrame, first: date, last: date) -> str | None:
 
 
 def _meanings(names: list[str]) -> str:
-    return "  \n".join(f"**{name.replace('_', ' ')}**: {MEANINGS[name]}" for name in names)
+    return "  \n".join(f"**{charts.said(name)}**: {MEANINGS[name]}" for name in names)
 
 
 def _picked(some: pl.DataFrame) -> str | None:
@@ -96,12 +104,13 @@ def _picked(some: pl.DataFrame) -> str | None:
         on_select="rerun",
         selection_mode="single-row",
         key="picked",
+        placeholder="",
         height=318 if len(shown) > 8 else "content",  # noqa: PLR2004 - rows that need no scrolling
         column_config={
             "session": column.TextColumn("Session", pinned=True),
             "started_at": column.DatetimeColumn("New York time", format="HH:mm:ss"),
             "outcome": column.TextColumn("Outcome"),
-            "equity": column.NumberColumn("Equity, USD", format="localized"),
+            "equity": column.NumberColumn("Equity, USD", format="localized", step=1),
             "note": column.TextColumn("Why", width="large"),
             "run_id": column.TextColumn("Run"),
         },

@@ -1,1 +1,0 @@
-"""Pages: one file each; `app.py` names them."""
