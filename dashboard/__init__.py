@@ -1,1 +1,1 @@
-"""Dashboard: the store as pages to look at; it reads, and never writes or runs anything."""
+"""Dashboard: the store as pages to look at; it reads the store, and never writes."""

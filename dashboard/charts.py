@@ -7,7 +7,7 @@ colour alone. Data reaches a chart as data: names of columns are ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import altair as alt
 import polars as pl
@@ -66,8 +66,7 @@ DARK = Inks(
 
 def _sized(chart: Drawn | alt.FacetChart, height: int | alt.Step) -> Drawn:
     """Give a chart of a height, pixels, or of so many a row."""
-    sized: Drawn = chart.properties(height=height)
-    return sized
+    return cast("Drawn", chart.properties(height=height))
 
 
 def said(outcome: str) -> str:
@@ -133,10 +132,12 @@ def curves(frame: pl.DataFrame, flows: pl.DataFrame, names: Sequence[str], ink: 
     )
     near = alt.selection_point(nearest=True, on="pointerover", fields=["session"], empty=False)
     tips = [alt.Tooltip("session:T", title="Close of", format="%Y-%m-%d")]
-    tips += [alt.Tooltip(f"{name}:Q", title=name, format=".2f") for name in domain]
+    keys = {name: f"level_{i}" for i, name in enumerate(domain)}  # a symbol's dot would be taken for a path
+    tips += [alt.Tooltip(f"{key}:Q", title=name, format=".2f") for name, key in keys.items()]
+    keyed = frame.with_columns(pl.col("name").replace_strict(keys, return_dtype=pl.String).alias("key"))
     rule = (
-        alt.Chart(frame)
-        .transform_pivot("name", value="level", groupby=["session"])
+        alt.Chart(keyed.select("session", "level", "key"))
+        .transform_pivot("key", value="level", groupby=["session"])
         .mark_rule(color=ink.second)
         .encode(x=at, opacity=alt.when(near).then(alt.value(0.6)).otherwise(alt.value(0)), tooltip=tips)
         .add_params(near)

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import polars as pl
+    from streamlit.elements.lib.column_types import ColumnConfig
 
     from trimtab.settings import Settings
 
@@ -70,7 +71,7 @@ def look() -> Look:
 
 def _chosen(names: Sequence[str]) -> str:
     wanted = st.session_state.get(PORTFOLIO) or st.query_params.get(PORTFOLIO)
-    return wanted if wanted in names else names[0]
+    return str(wanted) if wanted in names else names[0]
 
 
 def begin(title: str, about: str) -> Look:
@@ -126,26 +127,19 @@ def moment(at: object, *, day: bool = True) -> str:
 
 def figures(items: Sequence[tuple[str, str, str]]) -> None:
     """Show a row of figures that wraps on a narrow screen: label, value, what it means."""
-    row = st.container(horizontal=True, gap="large")
+    row = st.container(horizontal=True, gap="medium")
     for label, value, meaning in items:
         row.metric(label, value, help=meaning or None, width="content")
 
 
-def table(
-    rows: pl.DataFrame,
-    columns: Mapping[str, object],
-    *,
-    key: str | None = None,
-    height: int | None = None,
-) -> None:
+def table(rows: pl.DataFrame, columns: Mapping[str, ColumnConfig]) -> None:
     """Show rows; `columns` gives the titles and formats of those that are shown, in their order."""
-    tall = len(rows) > MANY_ROWS
+    tall: int | Literal["content"] = HEAD_PX + MANY_ROWS * ROW_PX if len(rows) > MANY_ROWS else "content"
     st.dataframe(
         rows.select(list(columns)),
         column_config=dict(columns),
         hide_index=True,
         width="stretch",
-        height=height or (HEAD_PX + MANY_ROWS * ROW_PX if tall else "content"),
-        key=key,
+        height=tall,
         placeholder="",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -12,6 +12,8 @@ from trimtab.errors import TrimtabError
 from trimtab.evidence.board import curve, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from trimtab.evidence.board.curve import Curve
 
     Numbers = NDArray[np.float64]
+
+Made = TypeVar("Made")
 
 __all__ = ["backtest", "benchmark", "curve_of", "symbols"]
 
@@ -97,14 +101,15 @@ def _put_together(seen: Look) -> Bars | None:
     return curve.history(runs.select("session", "run_id").drop_nulls().rows(), seen.shelf.bars)
 
 
-def _kept(seen: Look, what: str, make: Any) -> Any:  # noqa: ANN401 - whatever is made
+def _kept(seen: Look, what: str, make: Callable[[], Made]) -> Made:
     """Keep what was made for this state of trades.db."""
     shelf = seen.shelf
     kept = _shelf()
     key = (str(shelf.path), shelf.portfolio, what)
     if key not in kept or kept[key][0] != shelf.stamp[:3]:
         kept[key] = (shelf.stamp[:3], make())
-    return kept[key][1]
+    made: Made = kept[key][1]
+    return made
 
 
 @st.cache_resource(show_spinner=False, ttl=3600.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 import tempfile
 from collections import defaultdict
 from contextlib import suppress
@@ -71,9 +72,15 @@ class Shelf:
         """Give what a function of `reading` gives, asked once for each state of trades.db."""
         try:
             return _frame(str(self.path), self.stamp, read.__name__, self.portfolio, more)
-        except Halted as error:  # damaged deeper than its first page: the next look knows
-            _broken()[str(self.path), self.stamp[:3]] = error
+        except (Halted, sqlite3.Error) as error:  # damaged deeper than its first page: the next look knows
+            if self.trouble is not None:
+                raise
+            _broken()[str(self.path), self.stamp[:3]] = error if isinstance(error, Halted) else _odd(error)
             st.rerun()
+        except OSError as error:
+            st.error("trades.db can't be read just now. The page tries again when it is loaded.")
+            st.text(str(error))
+            st.stop()
 
     def record(self, session: object, run_id: str) -> Document | None:
         """Give a run's record; None where it has none that can be read."""
@@ -125,6 +132,11 @@ def portfolios(root: Path, own: str) -> list[str]:
 def _bound(root: Path) -> list[str]:
     keys = DirectoryStore(root).list("portfolios/")
     return [key.removeprefix("portfolios/").removesuffix(".json") for key in keys]
+
+
+def _odd(error: sqlite3.Error) -> Halted:
+    message = "trades.db can't be read as the store's database"
+    return Halted("database_odd", message, seen=error, hint=f"move it away: {REMADE}")
 
 
 @st.cache_resource(show_spinner=False)

@@ -199,9 +199,8 @@ def _words(line: Holding) -> str:
 
 def _last_number(runs: pl.DataFrame, column: str, run_id: str | None = None) -> float | None:
     """Give the newest number of a column, up to a run where one is named."""
-    some = runs.filter(
-        pl.col(column).is_not_null() & (pl.col("run_id") <= run_id if run_id else pl.lit(1) == 1)
-    )
+    some = runs.filter(pl.col(column).is_not_null())
+    some = some if run_id is None else some.filter(pl.col("run_id") <= run_id)
     return None if some.is_empty() else float(some[column][-1])
 
 

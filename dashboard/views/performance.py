@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import streamlit as st
 
@@ -17,7 +18,6 @@ from trimtab.evidence.words import BESIDE, GROUPS, NOTHING, money, percent, stat
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from dashboard.frame import Look
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # The ranges to look at, calendar days.
 SPANS = {"1 month": 31, "3 months": 92, "1 year": 366, "5 years": 1827, "All": 100_000}
 NONE = "none"
+# Closes that are drawn at most; a screen has no more places.
+MOST_POINTS = 900
 BACKTEST = "Backtest"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Groups of statistics that another page tells.
@@ -75,10 +77,10 @@ def levels(seen: Look, own: Curve, benchmark: str, *, play: bool) -> dict[str, N
 
 def drawn(seen: Look, own: Curve, found: Mapping[str, NDArray[np.float64]]) -> None:
     """Draw the curves and the drawdown."""
-    ink = charts.inks(dark=seen.dark)
-    days = own.sessions.astype("datetime64[ms]")
+    ink, rows = charts.inks(dark=seen.dark), curve.thinned(len(own.sessions), MOST_POINTS)
+    days = own.sessions[rows].astype("datetime64[ms]")
     frame = pl.concat(
-        pl.DataFrame({"session": days, "level": 100 * level}).with_columns(pl.lit(name).alias("name"))
+        pl.DataFrame({"session": days, "level": 100 * level[rows]}).with_columns(pl.lit(name).alias("name"))
         for name, level in found.items()
     ).filter(pl.col("level").is_finite())
     marks = pl.DataFrame(
@@ -89,9 +91,11 @@ def drawn(seen: Look, own: Curve, found: Mapping[str, NDArray[np.float64]]) -> N
     told = f"Curves of {', '.join(found)}, 100 at the first close; the statistics below have the figures."
     st.altair_chart(charts.curves(frame, marks, list(found), ink), alt=told)
     note = " Triangles are deposits and withdrawals, which are taken out of the curve." if own.flows else ""
-    st.caption(f"Time-weighted; each run values the account at the closes of the session before.{note}")
+    step = "" if len(rows) == len(own.sessions) else " Drawn are some of the closes, and the lowest points."
+    st.caption(f"Time-weighted; each run values the account at the closes of the session before.{note}{step}")
     st.subheader("Drawdown", anchor=False, help="How far the curve is below its highest close so far.")
-    under = pl.DataFrame({"session": days, "under": 100 * own.track.under})
+    deepest = np.minimum.reduceat(own.track.under, rows)
+    under = pl.DataFrame({"session": days, "under": 100 * deepest})
     st.altair_chart(charts.fall(under, ink), alt="The drawdown of the portfolio over time, %.")
 
 
@@ -128,7 +132,7 @@ def numbers(own: Curve, benchmark: str, other: NDArray[np.float64] | None) -> No
 
 def _row(name: str, label: str, stats: Mapping[str, Stat]) -> tuple[str, str, str, str]:
     other = BESIDE.get(name)
-    beside = stat(other, stats[other]) if other in stats else ""
+    beside = stat(other, stats[other]) if other is not None and other in stats else ""
     never = name == "max_drawdown_recovered" and stats["max_drawdown_from"] is None
     return label, NOTHING if never else stat(name, stats[name]), beside, MEANINGS[name]
 
@@ -142,7 +146,7 @@ def _group(rows: list[tuple[str, str, str, str]], benchmark: str) -> None:
     }
     if benchmark:
         shown["other"] = column.TextColumn(benchmark, width="small", alignment="right")
-    table(frame, {**shown, "meaning": column.TextColumn("What it is", width="large")}, height=None)
+    table(frame, {**shown, "meaning": column.TextColumn("What it is", width="large")})
 
 
 def page() -> None:

@@ -73,6 +73,20 @@ def test_a_page_guards_itself(page: str, tmp_path: Path, monkeypatch: pytest.Mon
     assert not app.metric
 
 
+def test_a_login_that_is_set_up_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on this machine; and who came without being on the list sees nothing."""
+    config = write_config(tmp_path, tmp_path / "store", portfolio="secret-name")
+    monkeypatch.setenv("TRIMTAB_CONFIG", str(config))
+    get_config_options(force_reparse=True, options_from_flags={"server.address": "127.0.0.1"})
+    app = AppTest.from_file(str(APP), default_timeout=120)
+    app.secrets["auth"] = {"client_id": "x"}
+    app.run()
+    assert not app.exception
+    assert "secret-name" not in texts(app)
+    assert {button.label for button in app.button} <= {"Log in", "Log out"}
+    assert app.button
+
+
 def test_streamlit_finds_no_pages_by_itself() -> None:
     """A folder `pages` beside the router would be served past it."""
     assert not (APP.parent / "pages").exists()

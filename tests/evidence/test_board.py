@@ -146,6 +146,16 @@ def test_another_curve_is_laid_beside_at_the_same_closes() -> None:
     assert curve.beside(own, own.sessions[:1] - np.timedelta64(400, "D"), prices[:1]) is None
 
 
+@given(st.integers(1, 5_000), st.integers(1, 1_000))
+def test_thinning_keeps_both_ends(count: int, most: int) -> None:
+    """As few rows as asked, ascending, evenly apart but for the first step."""
+    rows = curve.thinned(count, most)
+    assert (rows[0], rows[-1]) == (0, count - 1)
+    assert len(rows) <= most + 1
+    assert (np.diff(rows) > 0).all()
+    assert len(set(np.diff(rows)[1:].tolist())) <= 1
+
+
 def test_statistics_agree_with_hand_computation() -> None:
     """A year of one steady fall and recovery."""
     rise = [(str(day), 100.0 + abs(10 - i)) for i, day in enumerate(FIRST[:21])]

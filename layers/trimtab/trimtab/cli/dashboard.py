@@ -49,11 +49,12 @@ def dashboard(arguments: argparse.Namespace, terminal: Terminal) -> int:
     command = [
         *(sys.executable, "-m", "streamlit", "run", str(app)),
         *(f"--server.address={arguments.host}", f"--server.port={port}", "--server.headless=true"),
+        *("--logger.hideWelcomeMessage=true", "--logger.level=error"),
         *(["--", OPEN] if arguments.open else ()),
     ]
     environ = os.environ | {"TRIMTAB_CONFIG": str(Path(path).absolute())}
     server = subprocess.Popen(  # noqa: S603 - our own program, and an address that was checked
-        command, cwd=settings.folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        command, cwd=settings.folder, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno()
     )
     return _serve(
         server, _url(arguments.host, port), str(settings.store_path), terminal, look=arguments.browser
@@ -132,11 +133,18 @@ def _app() -> Path:
             hint='pip install "trimtab[dashboard]"',
         )
     checkout = Path(trimtab.__file__).resolve().parents[3] / APP
-    installed = [file.locate() for file in metadata.files("trimtab") or () if str(file).endswith(APP)]
-    for found in (checkout, *(Path(str(path)).resolve() for path in installed)):
+    for found in (checkout, *_installed()):
         if found.is_file():
             return found
     raise Misconfigured("no_dashboard", "the dashboard's pages are not installed", seen=checkout, allowed=APP)
+
+
+def _installed() -> list[Path]:
+    """Give where an installation says that it put the pages."""
+    with suppress(metadata.PackageNotFoundError):
+        files = metadata.files("trimtab") or ()
+        return [Path(str(file.locate())).resolve() for file in files if str(file).endswith(APP)]
+    return []
 
 
 def _judge(arguments: argparse.Namespace, app: Path, folder: Path) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Days = NDArray[np.datetime64]
 
-__all__ = ["Curve", "beside", "curve", "history", "months", "statistics", "within"]
+__all__ = ["Curve", "beside", "curve", "history", "months", "statistics", "thinned", "within"]
 
 LONGEST_BREAK = timedelta(days=12)
 """The exchange never stays closed for longer by rule."""
@@ -164,7 +164,16 @@ def beside(own: Curve, days: Days, values: Numbers) -> Numbers | None:
     known = np.isfinite(level) & (level > 0)
     if np.count_nonzero(known) < 2 or own.sessions[-1] > days[-1] + np.timedelta64(7, "D"):  # noqa: PLR2004 - as above
         return None
-    return level / level[int(np.argmax(known))] * own.index[int(np.argmax(known))]
+    first = int(np.argmax(known))
+    beside_it: Numbers = level / level[first] * own.index[first]
+    return beside_it
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Give the rows of `count` to draw, at most `most` and one: evenly apart, both ends among them."""
+    step = max(-(-count // most), 1)
+    rows = np.arange(count - 1, -1, -step)[::-1]
+    return rows if rows[0] == 0 else np.concatenate([[0], rows])
 
 
 def statistics(own: Curve, other: Numbers | None) -> dict[str, Stat]:
