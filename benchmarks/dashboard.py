@@ -103,16 +103,13 @@ def processor() -> dict[bool, float]:
 @contextmanager
 def served(config: Path) -> Iterator[str]:
     """Serve the dashboard, and give its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trimtab", "dashboard", "--json", "--port", "0", "--config", config],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield json.loads(process.stdout.readline() if process.stdout else "{}")["url"]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+    command = [sys.executable, "-m", "trimtab", "dashboard", "--json", "--port", "0", "--config", config]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield json.loads(process.stdout.readline() if process.stdout else "{}")["url"]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -36,18 +36,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     weights = {f"S{n:03d}": 0.158 for n in range(6)}
     strategy = {"name": "fixed_weights", "params": {"weights": weights}}
     config = write_config(root, root / "store", strategy=strategy)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trimtab", "dashboard", "--json", "--port", "0", "--config", config],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    )
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+    command = [sys.executable, "-m", "trimtab", "dashboard", "--json", "--port", "0", "--config", config]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +90,13 @@ def test_every_page_is_painted(url: str, browser: Browser, look: str) -> None:
     assert not [address for address in elsewhere if not address.startswith("ws")]
 
 
-def test_a_run_is_picked_and_the_address_keeps_it(url: str, browser: Browser) -> None:
-    """A run named in the address is shown in full, with the words of `trimtab show`."""
+def test_the_last_run_is_explained(url: str, browser: Browser) -> None:
+    """Unless another one is picked it is shown in full, with the words of `trimtab show`."""
     page = browser.new_page()
     page.set_default_timeout(WAIT_MS)
     opened(page, f"{url}/runs")
     page.get_by_role("tab", name="Explanation").click()
-    text = page.locator("[data-testid=stCode]").first
+    text = page.locator("[data-testid=stCode]:visible").first
     text.wait_for()
     assert "main: paper" in text.inner_text()
     page.close()
