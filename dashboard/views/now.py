@@ -39,10 +39,10 @@ ABOUT = {
     "traded": ("Traded", "success"),
     "in_band": ("Nothing to do", "success"),
     "not_due": ("Not due", "success"),
-    "dry_run": ("Dry run: nothing was sent", "info"),
+    "dry_run": ("Nothing was sent", "info"),
     "closed": ("Outside trading hours", "info"),
-    "halted": ("Halted: nothing was sent", "error"),
-    "interrupted": ("Interrupted: orders were, or may have been, sent", "error"),
+    "halted": ("Halted, and nothing was sent", "error"),
+    "interrupted": ("Interrupted; orders were, or may have been, sent", "error"),
 }
 
 
@@ -60,7 +60,7 @@ def last_run(seen: Look, run: Mapping[str, Any], record: Document | None) -> Non
     title, kind = ABOUT.get(str(run["outcome"]), (str(run["outcome"]), "info"))
     dry = " (dry run)" if run["dry_run"] and run["outcome"] != "dry_run" else ""
     reason = str(run["reason"] or "").removeprefix(f"{run['outcome']}: ")
-    text = f"**{literal(title)}{dry}.** {literal(reason)}"
+    text = f"**{literal(title)}{dry}:** {literal(reason)}"
     getattr(st, kind)(text)
     line = stations(run, (record or {}).get("timings"))
     row = st.container(horizontal=True, gap="small")
