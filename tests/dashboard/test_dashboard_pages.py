@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +116,19 @@ def test_trading_tells_what_fell_short(lived: Path, tmp_path: Path, monkeypatch:
     assert "Against arrival" not in metrics(app)
     assert short
     assert len(app.dataframe[-1].value) == len(short)
+
+
+def test_trading_holds_fills_against_arrival_prices_where_they_are_kept(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every fill ten basis points worse than its arrival price is a cost of ten, bought or sold."""
+    with closing(sqlite3.connect(store / "trades.db")) as base:
+        base.execute("ALTER TABLE orders ADD COLUMN arrival_price TEXT")
+        worse = "CASE side WHEN 'buy' THEN 1.001 ELSE 0.999 END"
+        base.execute(f"UPDATE orders SET arrival_price = CAST(filled_avg_price AS REAL) / {worse}")  # noqa: S608 - our own words
+        base.commit()
+    app = clean(at_page(write_config(tmp_path / "c", store), "trading", monkeypatch))
+    assert metrics(app)["Against arrival"] == "10.0 bps"
 
 
 def test_health_tells_errors_checks_prices_and_changes(

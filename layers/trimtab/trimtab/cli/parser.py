@@ -38,6 +38,14 @@ class _Parser(argparse.ArgumentParser):
         raise Misconfigured("usage", message, hint=f"`{self.prog} --help` shows an example")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """What stands under `--help`: each verb in a line with what it does."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = max(map(len, VERBS)) + 4  # argparse forgets that verbs are indented twice
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the arguments of the command line; `words` of what is given are the arguments themselves.
 
@@ -94,7 +102,7 @@ def build() -> argparse.ArgumentParser:
         epilog="example:\n  trimtab init && trimtab run\n\n"
         "exit status: 0 as it should, 1 a bug, 2 usage or configuration,\n"
         "  3 halted (this run sent nothing), 4 interrupted (run again in the session)",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"trimtab {__version__}")
