@@ -52,7 +52,7 @@ def flag(seen: Look) -> None:
     if found is not None:
         key, text = found
         why = literal(said(text) or key)
-        st.error(f"**Halted: no order is sent.** {why}. `{literal(cure(key))}`".replace("`", ""))
+        st.error(f"**Halted: no order is sent.** {why}. {literal(cure(key))}")
 
 
 def last_run(seen: Look, run: Mapping[str, Any], record: Document | None) -> None:
