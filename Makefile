@@ -42,6 +42,7 @@ check: $(VENV)/dev.stamp  ## Set up, then check style, types and rooms, without 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy -p dashboard
 	$(BIN)/lint-imports
 
 faults: $(VENV)/dev.stamp  ## Play 100,000 schedules of faults and every single one (an hour and a half, resumable)

@@ -281,8 +281,8 @@ class World:
 
     `inputs_file` writes bars as the bytes of inputs.parquet, `read_inputs` reads them (ValueError: they are
     none); `new_id` gives a fresh random name; `seconds_left` says how long this run may still take.
-    `notifiers` and `heartbeat` are told how it ended; `redact` takes every secret out of a document; `warn` is
-    told what could not be told.
+    `notifiers` and `heartbeat` are told how it ended; `redact` takes every secret out of a document; `warn`
+    is told what could not be told.
     """
 
     broker: Broker

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["MEANINGS", "Stat", "drawdowns", "monthly", "statistics", "yearly"]
+__all__ = ["MEANINGS", "Stat", "drawdowns", "monthly", "of_track", "statistics", "yearly"]
 
 SESSIONS_A_YEAR = 252
 ROOT = math.sqrt(SESSIONS_A_YEAR)
@@ -124,6 +124,25 @@ def statistics(result: Result, *, risk_free_pct: float = 0.0) -> dict[str, Stat]
         **_falls(track),
         **_extremes(track),
         **_trading(result, track),
+        **({} if other is None else _against(track, other, rate)),
+    }
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def of_track(track: Track, other: Track | None, *, risk_free_pct: float = 0.0) -> dict[str, Stat]:
+    """Give the figures of `MEANINGS` that a curve alone tells, and those against another of its sessions.
+
+    `risk_free_pct` is % a year. Figures are finite; None where one is not defined.
+    """
+    rate = risk_free_pct / 100 / SESSIONS_A_YEAR
+    figures: dict[str, object] = {
+        "sessions": len(track.sessions),
+        "years": track.days / DAYS_A_YEAR,
+        "total_return_pct": 100 * (track.index[-1] - 1),
+        "cagr_pct": track.growth_pct(),
+        **_risk(track, rate),
+        **_falls(track),
+        **_extremes(track),
         **({} if other is None else _against(track, other, rate)),
     }
     return {name: _plain(value) for name, value in figures.items()}

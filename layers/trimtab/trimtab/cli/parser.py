@@ -46,6 +46,14 @@ class _Parser(argparse.ArgumentParser):
         raise Misconfigured("usage", message, hint=f"`{self.prog} --help` shows an example")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """What stands under `--help`: each verb in a line with what it does."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = max(map(len, VERBS)) + 4  # argparse forgets that verbs are indented twice
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the arguments of the command line; `words` of what is given are the arguments themselves.
 
@@ -110,7 +118,7 @@ def build() -> argparse.ArgumentParser:
         epilog="example:\n  trimtab init && trimtab run\n\n"
         "exit status: 0 as it should, 1 a bug, 2 usage or configuration,\n"
         "  3 halted (this run sent nothing), 4 interrupted (run again in the session)",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"trimtab {__version__}")
@@ -339,6 +347,16 @@ DATA = {
 }
 """The parts of `data`."""
 
+
+def _dashboard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8501, help="port, 0 for a free one (default: 8501)")
+    parser.add_argument("--browser", action="store_true", help="open it in the browser")
+    parser.add_argument(
+        "--open", action="store_true", help="no login, though --host is the network's: else guarded"
+    )
+
+
 VERBS = {
     "init": Verb(
         "setup",
@@ -384,6 +402,12 @@ VERBS = {
         "serve a local Alpaca-compatible exchange that replays bars on a virtual clock",
         "trimtab sandbox --data bars.parquet --start 2020-02-18",
         _sandbox,
+    ),
+    "dashboard": Verb(
+        "dashboard",
+        "serve the store as pages to look at in a browser",
+        "trimtab dashboard --config demo/config.json --browser",
+        _dashboard,
     ),
     "halt": Verb(
         "switch",

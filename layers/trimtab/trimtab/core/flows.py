@@ -47,14 +47,19 @@ def growth(before: float, after: float, flow: float) -> float:
     return max((after - flow) / before, 0.0)
 
 
+def index(points: Sequence[Point]) -> list[float]:
+    """Give what 1 USD at the first point has become at each, oldest first, flows taken out."""
+    flows = _placed(points)
+    levels = [1.0] * len(points)
+    for i in range(1, len(points)):
+        levels[i] = levels[i - 1] * growth(points[i - 1].equity, points[i].equity, flows[i])
+    return levels
+
+
 def drawdown(points: Sequence[Point]) -> float:
     """Give the fall of the last point from the highest one, oldest first, flows taken out; a fraction."""
-    flows = _placed(points)
-    index = peak = 1.0
-    for i in range(1, len(points)):
-        index *= growth(points[i - 1].equity, points[i].equity, flows[i])
-        peak = max(peak, index)
-    return 1 - index / peak
+    levels = index(points) or [1.0]
+    return 1 - levels[-1] / max(levels)
 
 
 def _placed(points: Sequence[Point]) -> list[float]:

@@ -1,0 +1,1 @@
+"""Dashboard: the store as pages to look at; it reads the store, and never writes."""

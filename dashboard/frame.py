@@ -1,0 +1,145 @@
+"""Frame: what every page begins with and is laid out by. Data never becomes Markdown, HTML or a link here."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from dashboard import guard
+from dashboard.shelf import Shelf, open_shelf, portfolios
+from trimtab.core.schedule import NEW_YORK
+from trimtab.errors import Misconfigured
+from trimtab.evidence.words import NOTHING
+from trimtab.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+    from streamlit.elements.lib.column_types import ColumnConfig
+
+    from trimtab.settings import Settings
+
+__all__ = ["Look", "begin", "figures", "literal", "look", "moment", "nothing_yet", "table"]
+
+PORTFOLIO = "portfolio"
+"""The key of the chosen portfolio, in the session and in the page's address."""
+PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+WORD_JOINER = "\N{WORD JOINER}"
+MANY_ROWS = 12
+"""A table of more has a height of its own, and scrolls."""
+ROW_PX, HEAD_PX = 35, 38
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a page shows: the settings, the portfolio's shelf, the time, and whether the page is dark."""
+
+    settings: Settings
+    shelf: Shelf
+    now: datetime
+    dark: bool
+
+    @property
+    def own(self) -> bool:
+        """Whether the portfolio is the one that the configuration is of."""
+        return self.shelf.portfolio == self.settings.portfolio
+
+
+def look() -> Look:
+    """Give what the page shows, or say what is wrong and stop."""
+    try:
+        settings = load(None, {}, os.environ)
+        root = settings.store_path
+        names = portfolios(root, settings.portfolio)
+        shelf = open_shelf(root, _chosen(names))
+    except Misconfigured as error:
+        st.error(f"**The configuration is not usable.** {literal(error)}")
+        st.caption(literal(error.hint))
+        st.stop()
+    except OSError as error:
+        st.error(f"**The store can't be read.** {literal(error)}")
+        st.caption("Mend the folder, or name another as store.url; the page tries again when it is loaded.")
+        st.stop()
+    return Look(settings, shelf, datetime.now(UTC), st.context.theme.type == "dark")
+
+
+def _chosen(names: Sequence[str]) -> str:
+    wanted = st.session_state.get(PORTFOLIO) or st.query_params.get(PORTFOLIO)
+    return str(wanted) if wanted in names else names[0]
+
+
+def begin(title: str, about: str) -> Look:
+    """Open a page, for those who may look: its title, whose it is, and what is wrong with the store."""
+    guard.keep()
+    seen = look()
+    names = portfolios(seen.shelf.root, seen.settings.portfolio)
+    head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+    head.title(title, help=about, anchor=False, width="content")
+    if len(names) > 1:
+        index = names.index(seen.shelf.portfolio)
+        st.session_state[PORTFOLIO] = head.selectbox("Portfolio", names, index=index, width=200)
+        if st.session_state[PORTFOLIO] != seen.shelf.portfolio:
+            st.rerun()
+    _trouble(seen.shelf)
+    return seen
+
+
+def _trouble(shelf: Shelf) -> None:
+    trouble = shelf.trouble
+    if trouble is None:
+        return
+    shown = f"Shown is what the newest {trouble.records} records hold." if trouble.records else ""
+    lost = f" {trouble.damaged} more are damaged." if trouble.damaged else ""
+    hint = literal(trouble.hint[:1].upper() + trouble.hint[1:])
+    st.warning(f"**{literal(trouble.message[:1].upper() + trouble.message[1:])}.** {hint}. {shown}{lost}")
+
+
+def nothing_yet(seen: Look) -> None:
+    """Say that nothing has run here yet, and what makes the first run; stop."""
+    st.info(f"No run of the portfolio {literal(seen.shelf.portfolio)} is recorded yet.")
+    st.write("The first run makes the first record:")
+    st.code("trimtab run --no-dry-run", language=None)
+    st.caption(f"Store: {literal(seen.shelf.root)}")
+    st.stop()
+
+
+def literal(text: object) -> str:
+    """Give a text that Markdown shows as it stands: no emphasis, image, link, colour, formula or HTML."""
+    escaped = PUNCTUATION.sub(r"\\\1", " ".join(str(text).split()))
+    # addresses are linked whatever is escaped, unless they are broken where nobody sees it
+    return re.sub(r"(?i)(http|www|mailto|@)", rf"\1{WORD_JOINER}", escaped)
+
+
+def moment(at: object, *, day: bool = True) -> str:
+    """Write an instant (UTC, ISO 8601) as New York time; a dash where there is none."""
+    try:
+        when = datetime.fromisoformat(str(at)).astimezone(NEW_YORK)
+    except ValueError:
+        return NOTHING
+    return f"{when:%Y-%m-%d %H:%M}" if day else f"{when:%H:%M:%S}"
+
+
+def figures(items: Sequence[tuple[str, str, str]]) -> None:
+    """Show a row of figures that wraps on a narrow screen: label, value, what it means."""
+    row = st.container(horizontal=True, gap="medium")
+    for label, value, meaning in items:
+        row.metric(label, value, help=meaning or None, width="content")
+
+
+def table(rows: pl.DataFrame, columns: Mapping[str, ColumnConfig]) -> None:
+    """Show rows; `columns` gives the titles and formats of those that are shown, in their order."""
+    tall: int | Literal["content"] = HEAD_PX + MANY_ROWS * ROW_PX if len(rows) > MANY_ROWS else "content"
+    st.dataframe(
+        rows.select(list(columns)),
+        column_config=dict(columns),
+        hide_index=True,
+        width="stretch",
+        height=tall,
+        placeholder="",
+    )

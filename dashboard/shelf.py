@@ -1,0 +1,242 @@
+"""Shelf: one portfolio's part of the store, read as a guest and kept in memory until trades.db changes.
+
+This is the one module of the dashboard that opens a store. What it keeps is keyed by the store's stamp; where
+trades.db can't be read, its tables are made of the newest records, in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import tempfile
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import streamlit as st
+
+from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.guest import GuestTrades
+from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.core.bars import Bars
+from trimtab.core.record import rows
+from trimtab.errors import Halted
+from trimtab.evidence.board import reading
+from trimtab.stations.past import folders, read_record
+from trimtab.switch import kill_switch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trimtab.adapters.guest import Stamp
+    from trimtab.core.record import Document
+
+__all__ = ["Shelf", "Trouble", "open_shelf", "portfolios"]
+
+SALVAGED = 250
+"""Records, the newest, that stand in for a trades.db which can't be read."""
+KEPT_S = 3600.0
+SALVAGE_S = 120.0
+"""How long what was read is kept, seconds; of salvaged records, whose coming nothing tells, less."""
+MISSING = "database_missing"
+REMADE = "the next run that is not dry makes it anew from the records"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why trades.db is not what is shown: what is wrong, what to do, and how many records stand in for it."""
+
+    code: str
+    message: str
+    hint: str
+    records: int
+    damaged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What the dashboard can ask of one portfolio. Frames are shared between visitors: never changed."""
+
+    root: Path
+    portfolio: str
+    path: Path
+    stamp: Stamp
+    trouble: Trouble | None
+
+    def frame(self, read: Callable[..., Any], *more: object) -> Any:  # noqa: ANN401 - what `read` gives
+        """Give what a function of `reading` gives, asked once for each state of trades.db."""
+        try:
+            return _frame(str(self.path), self.stamp, read.__name__, self.portfolio, more)
+        except (Halted, sqlite3.Error) as error:  # damaged deeper than its first page: the next look knows
+            if self.trouble is not None:
+                raise
+            _broken()[str(self.path), self.stamp[:3]] = error if isinstance(error, Halted) else _odd(error)
+            st.rerun()
+        except OSError as error:
+            st.error("trades.db can't be read just now. The page tries again when it is loaded.")
+            st.text(str(error))
+            st.stop()
+
+    def record(self, session: object, run_id: str) -> Document | None:
+        """Give a run's record; None where it has none that can be read."""
+        return _record(str(self.root), self.portfolio, str(session or "none"), run_id)
+
+    def bars(self, session: object, run_id: str) -> Bars | None:
+        """Give the bars that a run saw; None where they are not there."""
+        return _bars(str(self.root), self.portfolio, str(session or "none"), run_id)
+
+    def flag(self) -> tuple[str, str] | None:
+        """Give the halt flag that is set, and what it says."""
+        with suppress(OSError):
+            return kill_switch(DirectoryStore(self.root), self.portfolio)
+        return None
+
+    def said(self) -> list[Document]:
+        """Give what people and the latch said outside of runs, newest first."""
+        return _said(str(self.root), self.portfolio)
+
+
+def open_shelf(root: Path, portfolio: str) -> Shelf:
+    """Open a portfolio's part of the store, whatever state it is in.
+
+    Raises:
+        OSError: the store can't be read at all.
+    """
+    trades = GuestTrades(root / "trades.db")
+    stamp = trades.stamp()
+    error = _broken().get((str(trades.path), stamp[:3])) or _probed(str(trades.path), stamp)
+    if error is None:
+        return Shelf(root, portfolio, trades.path, stamp, None)
+    path, count, damaged = _salvaged(str(root), portfolio, stamp[:3])
+    if error.code == MISSING and not count:
+        return Shelf(root, portfolio, trades.path, stamp, None)  # nothing has run here yet
+    trouble = Trouble(error.code, error.message, error.hint, count, damaged)
+    return Shelf(root, portfolio, Path(path), (0,), trouble)
+
+
+def portfolios(root: Path, own: str) -> list[str]:
+    """Give the store's portfolios, and the configuration's own first."""
+    trades, found = GuestTrades(root / "trades.db"), []
+    with suppress(Halted, OSError):
+        found = _names(str(trades.path), trades.stamp())
+    with suppress(OSError):
+        found = [*found, *_bound(root)]
+    return list(dict.fromkeys([own, *sorted(found)]))
+
+
+def _bound(root: Path) -> list[str]:
+    keys = DirectoryStore(root).list("portfolios/")
+    return [key.removeprefix("portfolios/").removesuffix(".json") for key in keys]
+
+
+def _odd(error: sqlite3.Error) -> Halted:
+    message = "trades.db can't be read as the store's database"
+    return Halted("database_odd", message, seen=error, hint=f"move it away: {REMADE}")
+
+
+@st.cache_resource(show_spinner=False)
+def _broken() -> dict[tuple[str, Stamp], Halted]:
+    """Keep which states of trades.db proved damaged while they were read."""
+    return {}
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl=KEPT_S)
+def _probed(path: str, stamp: Stamp) -> Halted | None:
+    """Say what is wrong with trades.db at a first look; None where nothing is."""
+    if not stamp:
+        return Halted(MISSING, "there is no trades.db in the store", hint=REMADE)
+    try:
+        with GuestTrades(Path(path)).sight() as view:
+            if view is None or not view.columns("runs"):
+                return Halted(MISSING, "trades.db holds no tables yet", hint=REMADE)
+    except Halted as error:
+        return error
+    return None
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl=KEPT_S)
+def _names(path: str, stamp: Stamp) -> list[str]:
+    del stamp  # it is in the key
+    with GuestTrades(Path(path)).sight() as view:
+        return [] if view is None else reading.portfolios(view)
+
+
+@st.cache_resource(show_spinner=False, max_entries=128, ttl=KEPT_S)
+def _frame(path: str, stamp: Stamp, name: str, portfolio: str, more: tuple[object, ...]) -> Any:  # noqa: ANN401 - any table
+    del stamp  # it is in the key
+    read = getattr(reading, name)
+    with GuestTrades(Path(path)).sight() as view:
+        return read(_Empty() if view is None else view, portfolio, *more)
+
+
+class _Empty:
+    """A trades.db that is not there: it has no tables."""
+
+    def rows(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
+        """Give nothing."""
+        del sql, parameters
+        return []
+
+    def columns(self, table: str) -> frozenset[str]:
+        """Give nothing."""
+        del table
+        return frozenset()
+
+
+@st.cache_resource(show_spinner="Reading the records …", max_entries=4, ttl=SALVAGE_S)
+def _salvaged(root: str, portfolio: str, stamp: Stamp) -> tuple[str, int, int]:
+    """Make the tables of the newest records: their path, how many, and how many more were damaged."""
+    del stamp  # it is in the key
+    store, damaged = DirectoryStore(Path(root)), 0
+    batch: dict[str, list[dict[str, object]]] = defaultdict(list)
+    newest = folders(store, f"runs/{portfolio}/")[-SALVAGED:]
+    for folder in newest:
+        try:
+            for table, some in rows(read_record(store, folder)).items():
+                batch[table] += some
+        except (Halted, OSError, KeyError, TypeError, ValueError):
+            damaged += 1
+    path = Path(_scratch().name) / secrets.token_hex(8) / "trades.db"
+    SqliteTrades(path).add(batch)
+    return str(path), len(newest) - damaged, damaged
+
+
+@st.cache_resource(show_spinner=False)
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """Keep a folder of this process's own, which goes with it."""
+    return tempfile.TemporaryDirectory(prefix="trimtab-dashboard-")
+
+
+@st.cache_resource(show_spinner=False, max_entries=256, ttl=KEPT_S)
+def _record(root: str, portfolio: str, session: str, run_id: str) -> Document | None:
+    with suppress(OSError, ValueError):
+        blob = DirectoryStore(Path(root)).get(f"runs/{portfolio}/{session}/{run_id}/record.json")
+        found = None if blob is None else json.loads(blob)
+        return found if isinstance(found, dict) else None
+    return None
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl=KEPT_S)
+def _bars(root: str, portfolio: str, session: str, run_id: str) -> Bars | None:
+    with suppress(OSError, ValueError, KeyError, pl.exceptions.PolarsError):
+        blob = DirectoryStore(Path(root)).get(f"runs/{portfolio}/{session}/{run_id}/inputs.parquet")
+        return None if blob is None else Bars.from_frame(pl.read_parquet(BytesIO(blob)))
+    return None
+
+
+@st.cache_data(show_spinner=False, ttl=10.0)
+def _said(root: str, portfolio: str) -> list[Document]:
+    store = DirectoryStore(Path(root))
+    found = []
+    with suppress(OSError):
+        for key in store.list("events/"):
+            with suppress(ValueError):
+                event = json.loads(store.get(key) or b"null")
+                if isinstance(event, dict) and event.get("portfolio") in {None, portfolio}:
+                    found.append(event)
+    return sorted(found, key=lambda event: str(event.get("at")), reverse=True)

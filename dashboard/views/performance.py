@@ -1,0 +1,185 @@
+"""Performance: what the account made of its money, beside a benchmark and the backtest of the same closes."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import streamlit as st
+
+from dashboard import charts, playing
+from dashboard.frame import begin, figures, literal, nothing_yet, table
+from trimtab.backtesting.stats import MEANINGS
+from trimtab.evidence.board import curve, reading
+from trimtab.evidence.words import BESIDE, GROUPS, NOTHING, money, percent, stat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from dashboard.frame import Look
+    from trimtab.backtesting.track import Stat
+    from trimtab.evidence.board.curve import Curve
+
+# The ranges to look at, calendar days.
+SPANS = {"1 month": 31, "3 months": 92, "1 year": 366, "5 years": 1827, "All": 100_000}
+NONE = "none"
+# Closes that are drawn at most; a screen has no more places.
+MOST_POINTS = 900
+BACKTEST = "Backtest"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Groups of statistics that another page tells.
+LEFT_OUT = frozenset({"Trading"})
+
+
+def controls(seen: Look, whole: Curve) -> tuple[date, str, bool]:
+    """Ask for the range, the benchmark, and whether to play the backtest."""
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    span = row.segmented_control("Range", list(SPANS), default="All", key="span", width="content") or "All"
+    symbols = playing.symbols(seen)
+    picked = NONE
+    if symbols:
+        index = 1 + (symbols.index("SPY") if "SPY" in symbols else 0)
+        about = "Bought at the first close and held; dividends are in it where prices are adjusted."
+        picked = row.selectbox(
+            "Benchmark", [NONE, *symbols], index=index, key="benchmark", help=about, width=150
+        )
+    play = False
+    if symbols and seen.own:
+        about = (
+            "The bot's own plan and rules over the prices that the runs saw, from cash at the first close."
+        )
+        play = row.toggle(BACKTEST, value=True, key="backtest", help=about)
+    last: date = whole.sessions[-1].item()
+    return last - timedelta(days=SPANS[span]), picked, play
+
+
+def levels(seen: Look, own: Curve, benchmark: str, *, play: bool) -> dict[str, NDArray[np.float64]]:
+    """Give the curves to draw: one's own, and those beside it that reach over these closes."""
+    found = {charts.OWN: own.index}
+    if benchmark != NONE:
+        level = playing.benchmark(seen, own, benchmark)
+        if level is None:
+            st.caption("The runs kept too few prices to draw the benchmark here.")
+        else:
+            found[benchmark] = level
+    if play:
+        played = playing.backtest(seen, own)
+        if isinstance(played, str):
+            st.caption(f"No backtest here: {literal(played)}")
+        else:
+            found[BACKTEST] = played
+    return found
+
+
+def drawn(seen: Look, own: Curve, found: Mapping[str, NDArray[np.float64]]) -> None:
+    """Draw the curves and the drawdown."""
+    ink, rows = charts.inks(dark=seen.dark), curve.thinned(len(own.sessions), MOST_POINTS)
+    days = own.sessions[rows].astype("datetime64[ms]")
+    frame = pl.concat(
+        pl.DataFrame({"session": days, "level": 100 * level[rows]}).with_columns(pl.lit(name).alias("name"))
+        for name, level in found.items()
+    ).filter(pl.col("level").is_finite())
+    marks = pl.DataFrame(
+        [(day.item(), usd, _flow(usd, kind)) for day, usd, kind in own.flows],
+        schema={"session": pl.Date, "usd": pl.Float64, "kind": pl.String},
+        orient="row",
+    )
+    told = f"Curves of {', '.join(found)}, 100 at the first close; the statistics below have the figures."
+    st.altair_chart(charts.curves(frame, marks, list(found), ink), alt=told)
+    note = " Triangles are deposits and withdrawals, which are taken out of the curve." if own.flows else ""
+    step = "" if len(rows) == len(own.sessions) else " Drawn are some of the closes, and the lowest points."
+    st.caption(f"Time-weighted; each run values the account at the closes of the session before.{note}{step}")
+    st.subheader("Drawdown", anchor=False, help="How far the curve is below its highest close so far.")
+    deepest = np.minimum.reduceat(own.track.under, rows)
+    under = pl.DataFrame({"session": days, "under": 100 * deepest})
+    st.altair_chart(charts.fall(under, ink), alt="The drawdown of the portfolio over time, %.")
+
+
+def _flow(usd: float, kind: str) -> str:
+    return f"{'deposit' if usd > 0 else 'withdrawal'} ({kind})"
+
+
+def heat(seen: Look, own: Curve) -> None:
+    """Draw the months."""
+    st.subheader(
+        "Months", anchor=False, help="Each calendar month's return, %; the first and last may be parts."
+    )
+    frame = curve.months(own)
+    named = frame.with_columns(
+        pl.col("year").cast(pl.String),
+        pl.col("month").map_elements(lambda month: MONTHS[month - 1], return_dtype=pl.String),
+    )
+    told = "The return of each month, %: years down, months across."
+    st.altair_chart(charts.heat(named, charts.inks(dark=seen.dark)), alt=told)
+
+
+def numbers(own: Curve, benchmark: str, other: NDArray[np.float64] | None) -> None:
+    """Show the statistics in groups, the benchmark's beside them."""
+    st.subheader(
+        "Statistics", anchor=False, help="Of the range above. Point at a figure's name for its definition."
+    )
+    stats = curve.statistics(own, other)
+    for title, names in GROUPS.items():
+        rows = [_row(name, label, stats) for name, label in names.items() if name in stats]
+        if rows and title not in LEFT_OUT:
+            st.markdown(f"**{literal(title.replace('the benchmark', benchmark))}**")
+            _group(rows, benchmark if any(row[2] for row in rows) else "")
+
+
+def _row(name: str, label: str, stats: Mapping[str, Stat]) -> tuple[str, str, str, str]:
+    other = BESIDE.get(name)
+    beside = stat(other, stats[other]) if other is not None and other in stats else ""
+    never = name == "max_drawdown_recovered" and stats["max_drawdown_from"] is None
+    return label, NOTHING if never else stat(name, stats[name]), beside, MEANINGS[name]
+
+
+def _group(rows: list[tuple[str, str, str, str]], benchmark: str) -> None:
+    frame = pl.DataFrame(rows, schema=["figure", "own", "other", "meaning"], orient="row")
+    column = st.column_config
+    shown = {
+        "figure": column.TextColumn("Figure", width="medium"),
+        "own": column.TextColumn("Portfolio", width="small", alignment="right"),
+    }
+    if benchmark:
+        shown["other"] = column.TextColumn(benchmark, width="small", alignment="right")
+    table(frame, {**shown, "meaning": column.TextColumn("What it is", width="large")})
+
+
+def page() -> None:
+    """Lay the page out."""
+    seen = begin("Performance", "What the account made of its money. Deposits and withdrawals are taken out.")
+    if seen.shelf.frame(reading.runs).is_empty():
+        nothing_yet(seen)
+    whole = playing.curve_of(seen)
+    if whole is None:
+        st.info(
+            "A curve needs two sessions with a run that read the account and was not dry. Come back then."
+        )
+        return
+    first, benchmark, play = controls(seen, whole)
+    own = curve.within(whole, first) or whole
+    found = levels(seen, own, benchmark, play=play)
+    stats = curve.statistics(own, None)
+    figures(
+        [
+            ("Equity", money(float(own.equity[-1])), "At the closes of the session before the last run."),
+            ("Return", percent(_float(stats["total_return_pct"])), MEANINGS["total_return_pct"]),
+            ("Return a year", percent(_float(stats["cagr_pct"])), MEANINGS["cagr_pct"]),
+            ("Largest drawdown", percent(_float(stats["max_drawdown_pct"])), MEANINGS["max_drawdown_pct"]),
+            ("Volatility", percent(_float(stats["volatility_pct"])), MEANINGS["volatility_pct"]),
+        ]
+    )
+    drawn(seen, own, found)
+    heat(seen, own)
+    numbers(own, benchmark, found.get(benchmark))
+
+
+def _float(value: Stat) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+page()

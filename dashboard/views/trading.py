@@ -1,0 +1,152 @@
+"""Trading: turnover, what execution cost in basis points, and orders that fell short."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import streamlit as st
+
+from dashboard import charts
+from dashboard.frame import begin, figures, nothing_yet, table
+from trimtab.evidence.board import reading
+from trimtab.evidence.board.dealing import by_month, by_symbol, totals
+from trimtab.evidence.words import NOTHING, money, number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dashboard.frame import Look
+
+YEAR_BACK, ALL = "12 months", "All"
+CLOSE = "the close that sized the order"
+ARRIVAL = "the price when the order was sent"
+ONE_SIDED = "Half of all that was bought and sold, by mean equity."
+BPS = "A basis point is a hundredth of a percent. Above zero is a cost, below it a gain."
+column = st.column_config
+
+
+def since(runs: pl.DataFrame) -> str:
+    """Ask for the range, and give its first session."""
+    known = runs["session"].drop_nulls()
+    first, last = (str(known.min()), str(known.max())) if len(known) else ("", "")
+    if not known.is_empty() and date.fromisoformat(last) - date.fromisoformat(first) > timedelta(days=366):
+        picked = st.segmented_control("Range", [YEAR_BACK, ALL], default=YEAR_BACK, key="since")
+        if picked != ALL:
+            back = date.fromisoformat(last) - timedelta(days=365)
+            return str(back.replace(day=1))
+    return ""
+
+
+def summary(whole: Mapping[str, float], months: pl.DataFrame) -> None:
+    """Show the sums."""
+    turnover = months["turnover_pct"].drop_nulls()
+    mean = float(turnover.sum()) / len(turnover) if len(turnover) else None
+    share = 100 * whole.get("filled", 0) / whole["orders"] if whole.get("orders") else None
+    of_close = f"What fills cost against {CLOSE}; the market's move since then is in it. {BPS}"
+    items = [
+        ("Traded", money(whole.get("value", 0.0)), "Value of all that was bought and sold."),
+        ("Turnover a month", percent(mean), f"On average. {ONE_SIDED}"),
+        ("Against the close", _bps(whole.get("close_bps")), of_close),
+        ("Against arrival", _bps(whole.get("arrival_bps")), f"What fills cost against {ARRIVAL}. {BPS}"),
+        ("Wholly filled", percent(share, 1), "Of all orders that were sent."),
+    ]
+    figures([item for item in items if item[0] != "Against arrival" or "arrival_bps" in whole])
+
+
+def _bps(value: float | None) -> str:
+    return NOTHING if value is None else f"{number(value, 1)} bps"
+
+
+def monthly(seen: Look, months: pl.DataFrame) -> None:
+    """Draw turnover and cost by month."""
+    ink = charts.inks(dark=seen.dark)
+    dated = months.with_columns(pl.col("month").str.to_date("%Y-%m", strict=False))
+    st.subheader("Turnover", anchor=False, help=ONE_SIDED)
+    chart = charts.columns(dated, "turnover_pct", "Turnover, % of equity", ink)
+    st.altair_chart(chart, alt="Turnover of each month, % of equity.")
+    name, of = ("arrival_bps", ARRIVAL) if months["arrival_bps"].is_not_null().any() else ("close_bps", CLOSE)
+    st.subheader("Execution", anchor=False, help=f"Fills against {of}, weighted by value. {BPS}")
+    if months[name].is_null().all():
+        st.write("No fill has a price to be held against yet.")
+        return
+    chart = charts.columns(dated.filter(pl.col(name).is_not_null()), name, "Cost, basis points", ink)
+    st.altair_chart(chart, alt=f"Cost of fills against {of}, basis points, by month.")
+
+
+def distribution(seen: Look, months: pl.DataFrame) -> None:
+    """Draw how far orders filled from their reference, of the last twelve months at most."""
+    last = months["month"].max()
+    first = f"{int(str(last)[:4]) - 1}{str(last)[4:]}" if last else ""
+    frame = seen.shelf.frame(reading.slips, first)
+    if frame.is_empty():
+        return
+    of = ARRIVAL if frame["of"][0] == "arrival" else CLOSE
+    st.altair_chart(
+        charts.spread(frame.drop_nulls(), charts.inks(dark=seen.dark)),
+        alt=f"Orders by their cost against {of}.",
+    )
+    st.caption(f"Orders of the last twelve months by their cost against {of}, in bins of 2 basis points.")
+
+
+def symbols(dealt: pl.DataFrame) -> None:
+    """Show the sums by symbol."""
+    st.subheader("By symbol", anchor=False)
+    frame = by_symbol(dealt)
+    shown = {
+        "symbol": column.TextColumn("Symbol", pinned=True),
+        "value": column.NumberColumn("Traded, USD", format="localized", step=1),
+        "orders": column.NumberColumn("Orders", format="localized"),
+        "partial": column.NumberColumn("In part", format="localized", help="Ended with some shares."),
+        "unfilled": column.NumberColumn("Unfilled", format="localized", help="Ended with none."),
+        "close_bps": column.NumberColumn("Against the close, bps", format="%.1f", help=BPS),
+    }  # fmt: skip
+    if frame["arrival_bps"].is_not_null().any():
+        shown["arrival_bps"] = column.NumberColumn("Against arrival, bps", format="%.1f", help=BPS)
+    table(frame, shown)
+
+
+def shortfall(seen: Look, first: str) -> None:
+    """Show the orders that ended without all their shares."""
+    st.subheader("Orders that fell short", anchor=False, help="The rest is planned anew by a later run.")
+    frame = seen.shelf.frame(reading.short, first)
+    if frame.is_empty():
+        st.write("Every order of this range was filled wholly.")
+        return
+    table(
+        frame.with_columns((100 * pl.col("filled_qty") / pl.col("qty")).alias("part")),
+        {
+            "session": column.TextColumn("Session", pinned=True),
+            "symbol": column.TextColumn("Symbol"),
+            "side": column.TextColumn("Side"),
+            "qty": column.NumberColumn("Shares", format="%.4f"),
+            "filled_qty": column.NumberColumn("Filled", format="%.4f"),
+            "part": column.ProgressColumn("Filled, %", format="%.0f", min_value=0, max_value=100),
+            "status": column.TextColumn("Status"),
+            "type": column.TextColumn("Type"),
+            "reason": column.TextColumn("Why it was sent", width="large"),
+        },
+    )
+
+
+def page() -> None:
+    """Lay the page out."""
+    seen = begin("Trading", "What was bought and sold, at what cost, and what was not filled.")
+    runs = seen.shelf.frame(reading.runs)
+    if runs.is_empty():
+        nothing_yet(seen)
+    first = since(runs)
+    dealt = seen.shelf.frame(reading.dealt, first)
+    if dealt.is_empty():
+        st.info("No order has been sent in this range.")
+        return
+    months = by_month(dealt, seen.shelf.frame(reading.equity)).filter(pl.col("month") >= first[:7])
+    summary(totals(dealt), months)
+    monthly(seen, months)
+    distribution(seen, months)
+    symbols(dealt)
+    shortfall(seen, first)
+
+
+page()

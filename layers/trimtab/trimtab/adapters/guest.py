@@ -1,0 +1,138 @@
+"""Guest: trades.db as a guest reads it: nothing is written or mended, and no lock outlives one short read.
+
+A guest meets the file in any state: absent, of an older or newer schema, half written by a run that died,
+damaged. It tells which, and never opens the file for writing, as `SqliteTrades` does to see to such things.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trimtab.errors import Halted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["GuestTrades", "Sight", "Stamp"]
+
+Stamp = tuple[int, ...]
+"""What changes whenever trades.db does."""
+
+BUSY_TIMEOUT_MS = 20_000
+"""How long a read waits for a run that is writing, milliseconds."""
+CACHE_KIB = 65_536
+"""Of pages kept while one view is read: ten years of orders are joined within it."""
+SETTLED_NS = 2_000_000_000
+"""A file changed more lately may change again within the grain of its time; its stamp is used once."""
+
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNFINISHED = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One consistent view of trades.db, as of one moment."""
+
+    _database: sqlite3.Connection
+    _path: Path
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Give the rows of a query.
+
+        Raises:
+            Halted: the file is damaged.
+            sqlite3.Error: the SQL is wrong.
+        """
+        with _told(self._path):
+            return self._database.execute(sql, tuple(parameters)).fetchall()
+
+    def columns(self, table: str) -> frozenset[str]:
+        """Give the columns of a table or view; none where there is no such table.
+
+        Raises:
+            Halted: the file is damaged.
+        """
+        return frozenset(str(row[0]) for row in self.rows("SELECT name FROM pragma_table_info(?)", (table,)))
+
+
+class GuestTrades:
+    """trades.db at `path`, for reading only."""
+
+    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
+        self.path = path
+        self._busy_timeout_ms = busy_timeout_ms
+
+    def stamp(self) -> Stamp:
+        """Give what changes whenever the file does; empty without a file.
+
+        The file's facts are asked for and it is never opened: in this process, closing it would drop the
+        locks of a read that goes on (source: sqlite.org/howtocorrupt.html, 2.2).
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        try:
+            facts = self.path.stat()
+        except FileNotFoundError:
+            return ()
+        stamp = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        now = time.time_ns()
+        return (*stamp, now) if now - facts.st_mtime_ns < SETTLED_NS else stamp
+
+    @contextmanager
+    def sight(self) -> Iterator[Sight | None]:
+        """Give one consistent view of the file; None without a file.
+
+        Raises:
+            Halted: the file is damaged, or a run died while it wrote and no run has mended that yet.
+            OSError: it can't be read, or is locked for longer than the timeout.
+        """
+        if not self.path.exists():
+            yield None
+            return
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        with _told(self.path), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+            database.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms:d}")
+            database.execute("PRAGMA query_only = ON")
+            database.execute("PRAGMA mmap_size = 0")
+            database.execute(f"PRAGMA cache_size = -{CACHE_KIB:d}")
+            database.execute("BEGIN")
+            database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()  # the read begins here
+            yield Sight(database, self.path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say what SQLite's errors mean to a guest.
+
+    Raises:
+        Halted, OSError: as `GuestTrades.sight`.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code & 0xFF in _DAMAGED:
+            raise Halted(
+                "database_damaged",
+                f"{path.name} is not a sound SQLite database",
+                seen=error,
+                allowed="a sound database",
+                hint="move the file away: the next run that is not dry makes it anew from the records",
+            ) from error
+        if code in _UNFINISHED:
+            raise Halted(
+                "database_unfinished",
+                f"a run died while it wrote {path.name}",
+                seen=error,
+                allowed="a run that wrote to its end",
+                hint="the next run mends it",
+            ) from error
+        if code & 0xFF in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE}:
+            raise
+        raise OSError(f"{path}: {error}") from error

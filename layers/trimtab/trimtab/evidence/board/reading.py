@@ -1,0 +1,243 @@
+"""Reading: the tables of trades.db as frames, whatever schema version wrote them.
+
+A column that the file does not have is null; a table that it does not have is empty. Numbers are float64:
+they are looked at, and nothing is traded by them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "View",
+    "checks",
+    "dealt",
+    "equity",
+    "events",
+    "flows",
+    "held",
+    "portfolios",
+    "runs",
+    "short",
+    "slips",
+]
+
+TEXT, NUMBER, FLAG = pl.String(), pl.Float64(), pl.Int64()
+RUNS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("run_id", "session", "mode"), TEXT),
+    "dry_run": FLAG,
+    **dict.fromkeys(("outcome", "stage", "code", "reason", "started_at", "finished_at"), TEXT),
+    **dict.fromkeys(("equity", "cash"), NUMBER),
+    **dict.fromkeys(("config_digest", "code_digest", "version"), TEXT),
+}
+EQUITY: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("session", "at", "run_id"), TEXT),
+    **dict.fromkeys(("equity", "cash"), NUMBER),
+}
+ORDERS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("session", "symbol", "side", "type"), TEXT),
+    **dict.fromkeys(("qty", "filled_qty", "filled_avg_price"), NUMBER),
+    **dict.fromkeys(("status", "reason", "run_id"), TEXT),
+}
+DEALT: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("month", "symbol"), TEXT),
+    **dict.fromkeys(("orders", "filled", "partial", "unfilled"), FLAG),
+    **dict.fromkeys(("value", "against_close", "of_close", "against_arrival", "of_arrival"), NUMBER),
+}
+HELD: Mapping[str, pl.DataType] = {
+    "symbol": TEXT,
+    **dict.fromkeys(("qty", "price", "value", "target"), NUMBER),
+}
+SLIPS: Mapping[str, pl.DataType] = {"bps": NUMBER, "orders": FLAG, "of": TEXT}
+ARRIVAL = "arrival_price"
+"""The column of `orders` with the price at which an order met the market, USD a share, where it is kept."""
+FLOWS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("run_id", "date", "kind", "symbol"), TEXT),
+    "amount": NUMBER,
+}
+EVENTS: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("at", "level", "stage", "code", "message", "run_id"), TEXT),
+}
+NEWEST_EVENTS = 500
+"""Warnings and errors that are read, newest first."""
+NEWEST_ORDERS = 300
+"""Orders that ended short which are read, newest first."""
+
+
+class View(Protocol):
+    """One consistent view of trades.db."""
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Give the rows of a query."""
+
+    def columns(self, table: str) -> frozenset[str]:
+        """Give the columns of a table; none where there is no such table."""
+
+
+def portfolios(view: View) -> list[str]:
+    """Give the portfolios that have runs, in ascending order."""
+    if "portfolio" not in view.columns("runs"):
+        return []
+    rows = view.rows("SELECT DISTINCT portfolio FROM runs WHERE portfolio IS NOT NULL ORDER BY portfolio")
+    return [str(row[0]) for row in rows]
+
+
+def runs(view: View, portfolio: str) -> pl.DataFrame:
+    """Give a portfolio's runs, oldest first.
+
+    The order is that of the times in their ids: a run that could not read the broker's clock has no other.
+    """
+    order = "ORDER BY substr(run_id, 1, 16), rowid"
+    return _table(view, "runs", RUNS, f"WHERE portfolio = ? {order}", (portfolio,))
+
+
+def equity(view: View, portfolio: str) -> pl.DataFrame:
+    """Give what the runs that were not dry were sized with, USD, oldest first; one row a run."""
+    wet = "run_id IN (SELECT run_id FROM runs WHERE portfolio = ? AND dry_run = 0)"
+    if "run_id" not in view.columns("equity"):  # an older schema: no run is named, dry ones count, too
+        return _table(view, "equity", EQUITY, "WHERE portfolio = ? ORDER BY at", (portfolio,))
+    where = f"WHERE portfolio = ? AND (run_id IS NULL OR {wet}) ORDER BY at"
+    return _table(view, "equity", EQUITY, where, (portfolio, portfolio))
+
+
+def flows(view: View, portfolio: str) -> pl.DataFrame:
+    """Give a portfolio's deposits and withdrawals, USD, by date."""
+    return _table(view, "flows", FLOWS, "WHERE portfolio = ? ORDER BY date, id", (portfolio,))
+
+
+def dealt(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
+    """Give what was traded by month and symbol, from the session `since` on: orders, how they ended, USD.
+
+    `value` was bought and sold; `against_close` is what it cost beyond the closes that sized it, `of_close`
+    the value of those orders at these closes; the same of `arrival`, null where the file keeps none. A cost
+    is positive.
+    """
+    worse = "CASE side WHEN 'buy' THEN done * (paid - {0}) ELSE done * ({0} - paid) END"
+    sums = (
+        "COUNT(*), SUM(done >= qty), SUM(done > 0 AND done < qty), SUM(done = 0), SUM(done * paid),"
+        f" SUM({worse.format('close')}), SUM(done * close),"
+        f" SUM({worse.format('arrival')}), SUM(done * arrival)"
+    )
+    there = view.columns("orders")
+    if not there:
+        return pl.DataFrame(schema=dict(DEALT))
+    sql = f"SELECT substr(session, 1, 7), symbol, {sums} FROM ({_orders(there)}) GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608 - the names are ours
+    return _frame(view.rows(sql, (portfolio, since)), DEALT)
+
+
+def slips(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
+    """Give how many orders filled how far from their reference, in bins of 2 basis points: bps, orders, of.
+
+    `of` is `arrival` where the file keeps that price, else `close`. Above zero is a cost; beyond 100 basis
+    points orders count in the last bin.
+    """
+    there = view.columns("orders")
+    if not there:
+        return pl.DataFrame(schema=dict(SLIPS))
+    of = "arrival" if ARRIVAL in there else "close"
+    bps = f"1e4 * (paid / {of} - 1) * CASE side WHEN 'buy' THEN 1 ELSE -1 END"
+    sql = (
+        f"SELECT 2.0 * ROUND(MAX(-100, MIN(100, {bps})) / 2), COUNT(*), '{of}'"  # noqa: S608 - the names are ours
+        f" FROM ({_orders(there)}) WHERE done > 0 AND {of} > 0 GROUP BY 1 ORDER BY 1"
+    )
+    return _frame(view.rows(sql, (portfolio, since)), SLIPS)
+
+
+def short(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
+    """Give the newest orders that ended without all their shares, newest first."""
+    where = (
+        "WHERE portfolio = ? AND session >= ? AND finished_at IS NOT NULL"
+        " AND CAST(COALESCE(filled_qty, 0) AS REAL) < CAST(qty AS REAL)"
+        f" ORDER BY session DESC, client_order_id LIMIT {NEWEST_ORDERS}"
+    )
+    return _table(view, "orders", ORDERS, where, (portfolio, since))
+
+
+def _orders(there: frozenset[str]) -> str:
+    """Give the query of a portfolio's orders since a session, with the prices that they are held against."""
+    held = "SELECT price FROM positions AS p WHERE p.run_id = o.run_id AND p.symbol = o.symbol AND phase = "
+    arrival = f"CAST(o.{ARRIVAL} AS REAL)" if ARRIVAL in there else "NULL"
+    return (
+        "SELECT session, symbol, side, CAST(o.qty AS REAL) AS qty,"  # noqa: S608 - the names are ours
+        " CAST(COALESCE(filled_qty, 0) AS REAL) AS done, CAST(filled_avg_price AS REAL) AS paid,"
+        f" CAST(COALESCE(({held}'after'), ({held}'before')) AS REAL) AS close, {arrival} AS arrival"
+        " FROM orders AS o WHERE o.portfolio = ? AND o.session >= ?"
+    )
+
+
+def checks(view: View, portfolio: str) -> pl.DataFrame:
+    """Give each check's record: rule, asked and refused (times), last_refused (session)."""
+    schema = {"rule": TEXT, "asked": FLAG, "refused": FLAG, "last_refused": TEXT}
+    if not view.columns("verdicts"):
+        return pl.DataFrame(schema=schema)
+    sql = (
+        "SELECT rule, COUNT(*), SUM(passed = 0), MAX(CASE WHEN passed = 0 THEN session END)"
+        " FROM verdicts JOIN runs USING (run_id) WHERE portfolio = ? GROUP BY rule ORDER BY rule"
+    )
+    return _frame(view.rows(sql, (portfolio,)), schema)
+
+
+def events(view: View, portfolio: str) -> pl.DataFrame:
+    """Give the newest warnings and errors of a portfolio's runs, newest first."""
+    where = (
+        "WHERE level IN ('warning', 'error') AND run_id IN"  # noqa: S608 - a number of ours is put in
+        f" (SELECT run_id FROM runs WHERE portfolio = ?) ORDER BY run_id DESC, id DESC LIMIT {NEWEST_EVENTS}"
+    )
+    return _table(view, "events", EVENTS, where, (portfolio,))
+
+
+def _table(
+    view: View, table: str, columns: Mapping[str, pl.DataType], where: str, parameters: Sequence[object]
+) -> pl.DataFrame:
+    there = view.columns(table)
+    if not there:
+        return pl.DataFrame(schema=dict(columns))
+    chosen = ", ".join(_column(name, kind, there) for name, kind in columns.items())
+    sql = f"SELECT {chosen} FROM {table} {where}"  # noqa: S608 - every name in it is ours
+    return _frame(view.rows(sql, parameters), columns)
+
+
+def _column(name: str, kind: pl.DataType, there: frozenset[str]) -> str:
+    """Give what selects a column; numbers are stored as text."""
+    if name not in there:
+        return f"NULL AS {name}"
+    return f"CAST({name} AS REAL) AS {name}" if kind == NUMBER else name
+
+
+def _frame(rows: list[tuple[object, ...]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict(schema), orient="row", strict=False)
+
+
+def held(view: View, portfolio: str) -> tuple[str | None, str | None, pl.DataFrame]:
+    """Give the newest run that read the holdings: its id, its session, and what it left held.
+
+    Columns: symbol, qty (shares), price (USD a share), value (USD), target (fraction of equity).
+    """
+    if not view.columns("positions"):
+        return None, None, pl.DataFrame(schema=dict(HELD))
+    newest = view.rows(
+        "SELECT run_id, session, outcome FROM runs AS r WHERE portfolio = ?"
+        " AND EXISTS (SELECT 1 FROM positions AS p WHERE p.run_id = r.run_id)"
+        " ORDER BY substr(run_id, 1, 16) DESC, rowid DESC LIMIT 1",
+        (portfolio,),
+    )
+    if not newest:
+        return None, None, pl.DataFrame(schema=dict(HELD))
+    run_id, session, outcome = (str(value) for value in newest[0])
+    phases = {row[0] for row in view.rows("SELECT DISTINCT phase FROM positions WHERE run_id = ?", (run_id,))}
+    phase = "after" if "after" in phases or outcome == "traded" else "before"
+    sql = (
+        "SELECT symbol, CAST(qty AS REAL), CAST(price AS REAL), CAST(market_value AS REAL),"
+        " CAST(weight AS REAL) FROM positions LEFT JOIN targets USING (run_id, symbol)"
+        " WHERE run_id = ? AND phase = ? UNION ALL"
+        " SELECT symbol, 0.0, NULL, 0.0, CAST(weight AS REAL) FROM targets AS t WHERE run_id = ?"
+        " AND CAST(weight AS REAL) > 0 AND symbol NOT IN"
+        " (SELECT symbol FROM positions WHERE run_id = ? AND phase = ?)"
+    )
+    rows = view.rows(sql, (run_id, phase, run_id, run_id, phase))
+    return run_id, session, _frame(rows, HELD)

@@ -1,0 +1,220 @@
+"""Pages: each of them in this process, on stores in every state."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, texts, write_config
+from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.switch import raise_flag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+SESSIONS = 30
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a store of real runs: trades, partial fills, halts, missing days, a deposit, a change."""
+    root = tmp_path_factory.mktemp("lived") / "store"
+    season(root, SESSIONS)
+    return root
+
+
+@pytest.fixture
+def store(lived: Path, tmp_path: Path) -> Path:
+    """Give a copy of it to spoil."""
+    return shutil.copytree(lived, tmp_path / "store")
+
+
+def clean(app: AppTest) -> AppTest:
+    """Hold that nothing escaped from a page."""
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_says_what_to_do(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first run every page says that there is none, and how to make one; it makes no file."""
+    app = clean(at_page(write_config(tmp_path / "c", tmp_path / "store"), page, monkeypatch))
+    assert "trimtab run" in texts(app)
+    assert not (tmp_path / "store").exists()
+
+
+def test_now_tells_the_last_run(lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outcome, the line of stations, equity, next run, holdings with targets and bands."""
+    app = clean(at_page(write_config(tmp_path, lived), "now", monkeypatch))
+    (last,) = SqliteTrades(lived / "trades.db").query("SELECT * FROM latest_run")
+    assert str(last["run_id"]) in texts(app).replace("\\", "")
+    assert {"Equity", "Cash", "Last run", "Next run"} <= set(metrics(app))
+    held = app.dataframe[0].value
+    assert held["symbol"].tolist()[-1] == "cash"
+    assert held["weight"].sum() == pytest.approx(100.0)
+
+
+def test_now_tells_of_the_halt_flag(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who, why, and what lifts it."""
+    from trimtab.adapters.directory import DirectoryStore  # noqa: PLC0415 - this test alone writes one
+
+    raise_flag(DirectoryStore(store), "HALT", who="owner", at="2020-07-14T12:00:00Z", why="a *bold* reason")
+    said = texts(clean(at_page(write_config(tmp_path / "c", store), "now", monkeypatch)))
+    assert "Halted: no order is sent" in said
+    assert r"\*bold\*" in said
+    assert "trimtab resume" in said
+
+
+def test_performance_takes_the_deposit_out(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """15,000 USD came in; the return is that of the holdings, and benchmark and backtest stand beside it."""
+    app = clean(at_page(write_config(tmp_path, lived), "performance", monkeypatch))
+    shown = metrics(app)
+    assert abs(float(shown["Return"].split("\u202f")[0].replace("\N{MINUS SIGN}", "-"))) < 12
+    assert "deposits" in texts(app)
+    assert "No backtest here" not in texts(app)
+    app.toggle(key="backtest").set_value(False).run()
+    clean(app.selectbox(key="benchmark").select("none").run())
+
+
+def test_runs_shows_missing_days_and_one_run_in_full(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calendar counts what nobody ran; a filter filters; a run named in the address is shown in full."""
+    config = write_config(tmp_path, lived)
+    app = clean(at_page(config, "runs", monkeypatch))
+    assert "missing" in texts(app)
+    halted = SqliteTrades(lived / "trades.db").query(
+        "SELECT run_id, reason FROM runs WHERE outcome = 'halted'"
+    )
+    clean(app.selectbox(key="year").select("2020").run())
+    clean(app.pills(key="outcomes").select("halted").run())
+    assert len(app.dataframe[0].value) == len(halted)
+    app.query_params["run"] = str(halted[0]["run_id"])
+    clean(app.run())
+    assert str(halted[0]["reason"]) in texts(app)
+    assert "Halted: nothing was sent" in texts(app)  # the explanation's words
+
+
+def test_trading_tells_what_fell_short(lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partial orders are listed as trades.db has them; without arrival prices their figures are left out."""
+    app = clean(at_page(write_config(tmp_path, lived), "trading", monkeypatch))
+    short = SqliteTrades(lived / "trades.db").query(
+        "SELECT symbol FROM orders WHERE CAST(filled_qty AS REAL) < CAST(qty AS REAL)"
+    )
+    assert "Against arrival" not in metrics(app)
+    assert short
+    assert len(app.dataframe[-1].value) == len(short)
+
+
+def test_trading_holds_fills_against_arrival_prices_where_they_are_kept(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every fill ten basis points worse than its arrival price is a cost of ten, bought or sold."""
+    with closing(sqlite3.connect(store / "trades.db")) as base:
+        base.execute("ALTER TABLE orders ADD COLUMN arrival_price TEXT")
+        worse = "CASE side WHEN 'buy' THEN 1.001 ELSE 0.999 END"
+        base.execute(f"UPDATE orders SET arrival_price = CAST(filled_avg_price AS REAL) / {worse}")  # noqa: S608 - our own words
+        base.commit()
+    app = clean(at_page(write_config(tmp_path / "c", store), "trading", monkeypatch))
+    assert metrics(app)["Against arrival"] == "10.0 bps"
+
+
+def test_health_tells_errors_checks_prices_and_changes(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every part is there on a store that has lived, with the changed key of the configuration."""
+    app = clean(at_page(write_config(tmp_path, lived), "health", monkeypatch))
+    heads = [head.value for head in app.subheader]
+    assert heads == ["Errors and warnings", "Halts and resumes", "Checks", "Prices", "Changes"]
+    assert any("execution.band" in frame.value.to_string() for frame in app.dataframe)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_database_is_told_and_the_records_shown(
+    page: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy in words, and every page as the records have it; the store is left as it is."""
+    (store / "trades.db").write_bytes(b"garbage" * 1_000)
+    before = sorted(path for path in store.rglob("*"))
+    app = clean(at_page(write_config(tmp_path / "c", store), page, monkeypatch))
+    said = texts(app).replace("\\", "")
+    assert "not a sound SQLite database" in said
+    assert "Move the file away" in said
+    assert "records hold" in said
+    assert app.metric
+    assert sorted(path for path in store.rglob("*")) == before
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_damaged_deep_inside_is_told(
+    page: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damage behind a sound first page is met while a page is laid out."""
+    blob = bytearray((store / "trades.db").read_bytes())
+    blob[8_192:] = b"\xff" * (len(blob) - 8_192)
+    (store / "trades.db").write_bytes(blob)
+    app = clean(at_page(write_config(tmp_path / "c", store), page, monkeypatch))
+    assert "not a sound SQLite database" in texts(app).replace("\\", "")
+    assert app.metric
+
+
+def test_a_damaged_record_leaves_the_rest(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a record.json is told of, and the list of runs stays."""
+    (last,) = SqliteTrades(store / "trades.db").query("SELECT * FROM latest_run")
+    path = store / f"runs/main/{last['session']}/{last['run_id']}/record.json"
+    path.write_bytes(path.read_bytes()[:100])
+    app = clean(at_page(write_config(tmp_path / "c", store), "runs", monkeypatch))
+    assert "can't be read" in texts(app)
+    clean(app.selectbox(key="year").select("2020").run())
+    assert len(app.dataframe[0].value)
+    clean(at_page(write_config(tmp_path / "c", store), "now", monkeypatch))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_texts_stay_texts(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markup, images, links and formulas in reasons and messages never reach a place that renders them."""
+    decade(tmp_path / "store", years=1, width=3)
+    app = clean(at_page(write_config(tmp_path / "c", tmp_path / "store"), page, monkeypatch))
+    rendered = [
+        e for kind in ("markdown", "caption", "error", "warning", "info", "success") for e in app.get(kind)
+    ]
+    for element in rendered:
+        assert "<img" not in element.value.replace("\\<", "")
+        assert "**bold**" not in element.value
+        assert "[link](" not in element.value
+    assert not [e for e in app.get("markdown") if e.proto.allow_html]
+    assert HOSTILE  # what the store is full of
+
+
+def test_several_portfolios_are_chosen_from(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration's own comes first; another one is shown without this configuration's schedule."""
+    config = write_config(tmp_path / "c", store, portfolio="other")
+    app = clean(at_page(config, "now", monkeypatch))
+    assert app.selectbox[0].options == ["other", "main"]
+    assert "No run of the portfolio other" in texts(app)
+    clean(app.selectbox[0].select("main").run())
+    assert "Equity" in metrics(app)
+    assert "Next run" not in metrics(app)
+
+
+def test_a_broken_configuration_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong and what to do, instead of a traceback."""
+    config = write_config(tmp_path, tmp_path / "store", portfolio="NOT ALLOWED")
+    app = clean(at_page(config, "now", monkeypatch))
+    assert "The configuration is not usable" in texts(app)
