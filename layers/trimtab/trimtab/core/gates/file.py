@@ -46,14 +46,15 @@ def due_in(bars: Bars) -> NDArray[np.datetime64]:
 def basis_of(bars: Bars, actions: Sequence[Action]) -> tuple[Adjustment | None, bool]:
     """Give what prices are adjusted for (None: nothing tells), and whether the raw ones jump at splits.
 
-    Where adjusted and raw closes differ, the adjusted ones count as adjusted for all. The raw ones jump if
-    at most of the announced splits they moved nearer to the split's ratio than to none.
+    Without actions nothing tells. Where adjusted and raw closes differ, the adjusted ones count as adjusted
+    for all. The raw ones jump if at most of the announced splits they moved nearer to the split's ratio than
+    to none.
     """
+    if not actions:
+        return None, True
     holds = _jump_at_splits(bars, actions)
     if not np.array_equal(bars.close, bars.raw_close, equal_nan=True):
         return "all", holds
-    if not actions:
-        return None, True
     return ("raw" if holds else "split"), holds
 
 
