@@ -193,6 +193,12 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `last`")
 
 
+def _replay(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
+    which.add_argument("--all", action="store_true", help="every run of the portfolio")
+
+
 def _halt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reason", nargs="?", default="", metavar="REASON", help="why, for the record")
     _resume(parser)
@@ -391,6 +397,15 @@ VERBS = {
     ),
     "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
     "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
+    "replay": Verb(
+        "replay",
+        "work recorded runs out again from what they saw, and compare byte for byte",
+        "trimtab replay --all",
+        _replay,
+    ),
+    "verify": Verb(
+        "replay", "hold every recorded file against its sums and digests", "trimtab verify", _none
+    ),
     "compare": Verb(
         "compare",
         "set the runs beside the backtest of the same sessions, and split the gap",
