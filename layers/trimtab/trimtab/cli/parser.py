@@ -406,6 +406,7 @@ VERBS = {
     "verify": Verb(
         "replay", "hold every recorded file against its sums and digests", "trimtab verify", _none
     ),
+    "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
     "compare": Verb(
         "compare",
         "set the runs beside the backtest of the same sessions, and split the gap",

@@ -1,4 +1,4 @@
-"""Replay: the verbs that hold the records against what they were made from: replay, verify."""
+"""Replay: the verbs that work from the records alone: replay, verify, rebuild."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.inputs import read_inputs
+from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.strategy_loader import resolve
 from trimtab.cli.opened import settings_of
 from trimtab.desk import code_digest
@@ -13,6 +14,7 @@ from trimtab.errors import Misconfigured
 from trimtab.evidence.replay import Decider, Replayer
 from trimtab.show.ledger import find_run, run_keys
 from trimtab.show.replay import replay_text
+from trimtab.stations import past
 from trimtab.strategies import BUILT_IN
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from trimtab.evidence.replay import Replayed
     from trimtab.settings import Settings
 
-__all__ = ["replay", "verify"]
+__all__ = ["rebuild", "replay", "verify"]
 
 DIFFERS = 3
 
@@ -51,6 +53,33 @@ def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments)
     replayer, keys = _replayer(settings)
     return _told((replayer.verify(folder) for folder in keys.values()), settings, terminal)
+
+
+def rebuild(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Make trades.db anew from the records of every portfolio of the store; the old one is set aside.
+
+    Raises:
+        Misconfigured: the configuration is not usable, or there is no record.
+        Halted: a record is damaged; trades.db stays as it is.
+    """
+    settings = settings_of(arguments)
+    store = DirectoryStore(settings.store_path)
+    if not past.folders(store, "runs/"):
+        raise Misconfigured(
+            "no_records",
+            "there is no record to make trades.db from",
+            seen=f"no whole run in {settings.store_path}",
+            allowed="a store with recorded runs",
+            hint="look at store.url and --config",
+        )
+    path = settings.store_path / "trades.db"
+    before = set(path.parent.glob("trades.db.aside-*"))
+    runs = past.rebuild(store, SqliteTrades(path))
+    aside = sorted(set(path.parent.glob("trades.db.aside-*")) - before)
+    kept = f"; the one before is {aside[0]}" if aside else ""
+    terminal.say(f"{path} is made anew from the records of {runs} run{'s' * (runs != 1)}{kept}")
+    terminal.document({"database": str(path), "runs": runs, "set_aside": str(aside[0]) if aside else None})
+    return 0
 
 
 def _replayer(settings: Settings) -> tuple[Replayer, dict[str, str]]:
