@@ -193,6 +193,11 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `last`")
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    _show(parser)
+    parser.add_argument("symbol", nargs="?", metavar="SYMBOL", help="one symbol (default: all)")
+
+
 def _replay(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
@@ -397,6 +402,12 @@ VERBS = {
     ),
     "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
     "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
+    "explain": Verb(
+        "explain",
+        "say what led to each order and each hold of a run, and what bound it",
+        "trimtab explain last AAPL",
+        _explain,
+    ),
     "replay": Verb(
         "replay",
         "work recorded runs out again from what they saw, and compare byte for byte",
