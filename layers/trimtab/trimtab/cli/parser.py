@@ -198,6 +198,11 @@ def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("symbol", nargs="?", metavar="SYMBOL", help="one symbol (default: all)")
 
 
+def _diff(parser: argparse.ArgumentParser) -> None:
+    _show(parser)
+    parser.add_argument("other", metavar="RUN", help="the other one")
+
+
 def _replay(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
@@ -402,21 +407,10 @@ VERBS = {
     ),
     "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
     "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
-    "explain": Verb(
-        "explain",
-        "say what led to each order and each hold of a run, and what bound it",
-        "trimtab explain last AAPL",
-        _explain,
-    ),
-    "replay": Verb(
-        "replay",
-        "work recorded runs out again from what they saw, and compare byte for byte",
-        "trimtab replay --all",
-        _replay,
-    ),
-    "verify": Verb(
-        "replay", "hold every recorded file against its sums and digests", "trimtab verify", _none
-    ),
+    "explain": Verb("explain", "say why a run ordered what it did", "trimtab explain last", _explain),
+    "diff": Verb("diff", "say what changed between two runs", "trimtab diff 20260105 last", _diff),
+    "replay": Verb("replay", "work recorded runs out again, and compare", "trimtab replay --all", _replay),
+    "verify": Verb("replay", "hold the records against their sums", "trimtab verify", _none),
     "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
     "compare": Verb(
         "compare",
