@@ -122,7 +122,7 @@ def test_a_rule_that_refused_the_plan_bound_all_of_it(desk: Desk) -> None:
     found = chain(desk("explain", "last", "--json").document, "BBB")
     assert found["binding"] == "max_exposure"
     assert found["verdicts"].startswith("max_exposure refuses portfolio: ")
-    assert found["slots"] == "no order was sent"
+    assert found["slots"] == "no order in this record"
 
 
 def test_what_can_not_be_explained_is_said(desk: Desk) -> None:

@@ -168,6 +168,39 @@ def test_a_strategy_of_other_code_is_said_to_be(desk: Desk) -> None:
     assert run["detail"] == "strategy code differs: weights taken as recorded"
 
 
+def test_a_strategy_that_fails_on_what_it_saw_is_no_equal(desk: Desk) -> None:
+    """The same code gave weights then; that it gives none now is a difference, and no bug."""
+    rule = "from pathlib import Path\ndef rule(history, equity):\n"
+    rule += "    return {'AAA': float(Path('weight').read_text())}\n"
+    (desk.folder / "impure.py").write_text(rule)
+    (desk.folder / "weight").write_text("0.3")
+    folder = traded(desk, strategy={"name": "impure:rule"}, universe=["AAA", "BBB"])
+    for text in ("none", "0.4"):
+        (desk.folder / "weight").write_text(text)
+        done = desk("replay", folder.name, "--json")
+        assert done.status == 3
+        assert done.document["runs"][0]["result"] == "differs"
+        assert done.document["runs"][0]["differences"][0]["where"] == "weights"
+
+
+def test_records_that_name_each_other_as_makers_end(desk: Desk) -> None:
+    """A plan is one run's; two that each say it is the other's are found out."""
+    traded(desk, "1")
+    assert desk("run").status == 0
+    folders = sorted((desk.folder / STORE / "runs/main").glob("*/*"), key=lambda folder: folder.name)
+    made, again = (json.loads((folder / "record.json").read_bytes()) for folder in folders)
+    made, again = sorted((made, again), key=lambda record: str(record["code"]) == "done")
+    maker = next(folder for folder in folders if folder.name == made["run_id"])
+    sealed(maker, lambda record: record["plan"].update(run_id=again["run_id"]))
+    plan = next((desk.folder / STORE / "plans/main").iterdir())
+    stored = made["plan"] | {"run_id": again["run_id"]}
+    plan.write_bytes(canonical(stored))
+    heir = next(folder for folder in folders if folder.name == again["run_id"])
+    sealed(heir, lambda record: record.update(plan=stored | {"run_id": made["run_id"]}))
+    assert desk("replay", maker.name).status == 3
+    assert desk("replay", heir.name).status == 3
+
+
 def test_weights_decided_earlier_in_the_period_are_carried(desk: Desk) -> None:
     """A month's decision is gone on with by later sessions; they replay by it."""
     traded(desk, "5", schedule={"job_interval": "monthly"})

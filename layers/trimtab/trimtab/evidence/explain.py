@@ -137,7 +137,7 @@ def _explained(record: Document, book: Book, wish: Sized, i: int, row: Document)
         Step("rounding", _rounding(record, symbol)),
         Step("caps", _caps(wish, i, row)),
         Step("verdicts", _verdicts(record, symbol)),
-        Step("slots", "; ".join(map(_slot, slots)) or "no order was sent"),
+        Step("slots", "; ".join(map(_slot, slots)) or "no order in this record"),
         Step("fills", _fills(record, slots)),
     )
     means = MEANS.get(binding, f"the rule {binding} refused the plan: nothing was sent")

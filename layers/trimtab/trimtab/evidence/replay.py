@@ -135,9 +135,14 @@ class Replayer:
     def _adopted(self, sealed: Sealed, maker: str) -> Replayed:
         """Replay the run that made the plan, where it left a record."""
         maker_id = maker.rsplit("/", 1)[1]
-        if opened(self.store, maker).dead:
+        found = opened(self.store, maker)
+        if found.dead:
             text = f"the plan is the stored one; run {maker_id} made it and left no record"
             return Replayed(sealed.run_id, sealed.session, "unmade", None, text)
+        plan = (found.record or {}).get("plan")
+        if plan is not None and plan["run_id"] != maker_id:  # two records that name each other made nothing
+            text = f"its plan is said to be of run {maker_id}, which made none"
+            return Replayed(sealed.run_id, sealed.session, "differs", None, text)
         made = self.replay(maker)
         text = f"it continued the plan of run {maker_id}" + (f": {made.detail}" if made.detail else "")
         return replace(made, run_id=sealed.run_id, detail=text)
@@ -383,6 +388,8 @@ def _conditions(kept: Document | None, assets: Mapping[str, Asset]) -> Condition
 
 def _differences(record: Document, found: Document) -> list[Difference]:
     """Name each part that came out otherwise: of the plan, byte for byte, and of what the record shows."""
+    if "planned" not in found:
+        return [Difference("weights", *_apart(str(record["weights"]), found["weights"]))]
     rules = {rule.__name__ for rule in RULES}
     shown = {name: record[name] for name in found if name != "plan"}
     shown["verdicts"] = [verdict for verdict in record["verdicts"] if verdict["rule"] in rules]
