@@ -86,7 +86,7 @@ def test_garbage_is_told_as_damage(tmp_path: Path) -> None:
     with pytest.raises(Halted) as told, GuestTrades(path).sight() as view:
         assert view is not None
     assert told.value.code == "database_damaged"
-    assert "move the file away" in told.value.hint
+    assert "trimtab rebuild" in told.value.hint
 
 
 def test_a_damaged_page_is_told_as_damage(tmp_path: Path) -> None:

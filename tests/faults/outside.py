@@ -20,11 +20,13 @@ from trimtab.adapters.sqlite import SqliteTrades
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
     from faults.simulation import Process
     from trimtab.adapters.webhook import Answer as Told
+    from trimtab.ports import Trades
 
 
 class Transport(SandboxTransport):
@@ -218,3 +220,11 @@ class WatchedTrades:
         call = self._process.simulation.struck("database query", lambda: self._trades.query(sql, parameters))
         found: list[dict[str, object]] = self._process.step("database query", call)
         return found
+
+    def damage(self) -> str | None:
+        """Say that it is sound: no fault here damages it."""
+        return None
+
+    def anew(self) -> AbstractContextManager[Trades]:
+        """Give an empty one in its place; nothing here asks for it."""
+        return self._trades.anew()

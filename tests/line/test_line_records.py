@@ -207,16 +207,24 @@ def damage(lab: Lab) -> None:
     (lab.root / "trades.db").write_bytes(b"this is no database " * 100)
 
 
-def test_a_damaged_trades_db_stops_a_run_before_its_first_order(root: Path) -> None:
-    """The rules that look back read it; the record can't be completed, and the error says what to do."""
+def test_a_damaged_trades_db_is_set_aside_and_made_anew(root: Path) -> None:
+    """The rules that look back never read it, and the run trades by the records; a dry run only says so."""
     lab = make_lab(root)
+    lab.run(lab.changed(dry_run=True))
+    before = lab.trades.query("SELECT * FROM runs")
     damage(lab)
     with pytest.raises(Halted) as caught:
-        lab.run()
+        lab.run(lab.changed(dry_run=True))
     assert caught.value.code == "database_damaged"
-    assert "database_damaged" in str(caught.value.seen)
-    assert lab.sends() == []
-    assert lab.plan() is None
+    assert "trimtab rebuild" in caught.value.hint
+    record = lab.run()
+    assert record["outcome"] == "traded"
+    assert [event["code"] for event in record["events"]] == ["rebuilt"]
+    assert "made anew from the records of 2 runs" in record["events"][0]["message"]
+    assert (root / "trades.db.aside-1").read_bytes().startswith(b"this is no database")
+    assert before[0] in lab.trades.query("SELECT * FROM runs")
+    assert len(lab.trades.query("SELECT * FROM runs")) == 3
+    lab.check_books()
 
 
 def test_decimals_are_kept_as_the_broker_printed_them(root: Path) -> None:

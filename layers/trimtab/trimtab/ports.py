@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import date, datetime
 
     from trimtab.core.actions import Action
@@ -232,6 +233,12 @@ class Trades(Protocol):
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
         """Give the rows of a read-only query as dicts."""
+
+    def damage(self) -> str | None:
+        """Say what is wrong with it, all of it looked at; None where it is sound, or not there."""
+
+    def anew(self) -> AbstractContextManager[Trades]:
+        """Give an empty one that takes its place when the block ends well; the old one is set aside."""
 
 
 class Notifier(Protocol):

@@ -123,7 +123,7 @@ def _told(path: Path) -> Iterator[None]:
                 f"{path.name} is not a sound SQLite database",
                 seen=error,
                 allowed="a sound database",
-                hint="move the file away: the next run that is not dry makes it anew from the records",
+                hint="the next run that is not dry makes it anew from the records, as `trimtab rebuild` does",
             ) from error
         if code in _UNFINISHED:
             raise Halted(

@@ -7,10 +7,12 @@ database must be on the same host computer").
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING
 
 from trimtab.errors import Halted
@@ -175,6 +177,47 @@ class SqliteTrades:
                 pass  # its opening rolls a killed writer's journal back, leaves WAL mode, migrates
         return self._ask(sql, parameters)
 
+    def damage(self) -> str | None:
+        """Say what is wrong with the file, all of it looked at; None where it is sound, or not there.
+
+        Raises:
+            Halted, OSError: as above, but for damage.
+        """
+        try:
+            said = [str(row["integrity_check"]) for row in self.query("PRAGMA integrity_check(1)")]
+        except Halted as error:
+            if error.code != "database_damaged":
+                raise
+            return str(error.seen)
+        return None if said == ["ok"] else "; ".join(said)
+
+    @contextmanager
+    def anew(self) -> Iterator[SqliteTrades]:
+        """Give an empty trades.db that takes this one's place when the block ends well.
+
+        This one is set aside. Until then nobody sees the new one, so that a kill leaves the old file, or
+        none, and never a half one.
+
+        Raises:
+            Halted, OSError: as above.
+        """
+        place = self.path.with_name(f"{self.path.name}.new-{os.getpid()}")
+        draft = SqliteTrades(place, busy_timeout_ms=self._busy_timeout_ms)
+        for left in (draft.path, _journal(draft.path)):
+            left.unlink(missing_ok=True)
+        draft.add({})
+        yield draft
+        self._set_aside()
+        draft.path.replace(self.path)
+
+    def _set_aside(self) -> None:
+        """Move the file to a free name beside it, its journal first: no other database may meet that."""
+        names = (self.path.with_name(f"{self.path.name}.aside-{n}") for n in count(1))
+        aside = next(name for name in names if not name.exists() and not _journal(name).exists())
+        for old, new in ((_journal(self.path), _journal(aside)), (self.path, aside)):
+            with suppress(FileNotFoundError):
+                old.rename(new)
+
     def _ask(self, sql: str, parameters: Sequence[object]) -> list[dict[str, object]]:
         with self._reader() as database:
             return [dict(row) for row in database.execute(sql, tuple(parameters))]
@@ -215,6 +258,11 @@ class SqliteTrades:
         except sqlite3.DatabaseError as error:
             _translate(error, self.path, writing=mode == "rwc")
             raise
+
+
+def _journal(path: Path) -> Path:
+    """Give the rollback journal's place (source: sqlite.org/tempfiles.html, 2.1)."""
+    return path.with_name(f"{path.name}-journal")
 
 
 class _NeedsWriter(Exception):  # noqa: N818 - a state of the file, not an error
@@ -347,7 +395,7 @@ def _translate(error: sqlite3.DatabaseError, path: Path, *, writing: bool) -> No
             "database_damaged",
             f"{path} is not a sound SQLite database",
             seen=str(error),
-            hint="move the file away and run `trimtab rebuild`: the records hold all of it",
+            hint="`trimtab rebuild` makes it anew from the records, which hold all of it",
         ) from error
     if code & 0xFF in _OUTSIDE and (writing or code & 0xFF != sqlite3.SQLITE_READONLY):
         raise OSError(f"{path}: {error}") from error

@@ -193,6 +193,22 @@ def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `last`")
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    _show(parser)
+    parser.add_argument("symbol", nargs="?", metavar="SYMBOL", help="one symbol (default: all)")
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    _show(parser)
+    parser.add_argument("other", metavar="RUN", help="the other one")
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
+    which.add_argument("--all", action="store_true", help="every run of the portfolio")
+
+
 def _halt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reason", nargs="?", default="", metavar="REASON", help="why, for the record")
     _resume(parser)
@@ -391,6 +407,11 @@ VERBS = {
     ),
     "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
     "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
+    "explain": Verb("explain", "say why a run ordered what it did", "trimtab explain last", _explain),
+    "diff": Verb("diff", "say what changed between two runs", "trimtab diff 20260105 last", _diff),
+    "replay": Verb("replay", "work recorded runs out again, and compare", "trimtab replay --all", _replay),
+    "verify": Verb("replay", "hold the records against their sums", "trimtab verify", _none),
+    "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
     "compare": Verb(
         "compare",
         "set the runs beside the backtest of the same sessions, and split the gap",

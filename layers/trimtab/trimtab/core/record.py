@@ -100,7 +100,7 @@ def rows(record: Document) -> Rows:
     run |= {"dry_run": int(record["dry_run"]), "version": record["code_version"]}
     run |= {name: record.get(name) for name in ("code", "code_digest", "resumed", "data_age_s")}
     of_run = {"run_id": run_id}
-    weights = record["weights"].items()
+    weights = sorted(record["weights"].items())
     equity = [
         {
             "portfolio": portfolio,
@@ -137,6 +137,6 @@ def rows(record: Document) -> Rows:
         "flows": [of_run | {"portfolio": portfolio} | flow for flow in flows],
         "timings": [
             of_run | {"station": station, "seconds": seconds}
-            for station, seconds in record.get("timings", {}).items()
+            for station, seconds in sorted(record.get("timings", {}).items())  # as record.json holds them
         ],
     }

@@ -17,7 +17,12 @@ from trimtab.core.risk import Approved, Conditions, refuse, review
 from trimtab.core.risk import judge as judge_plan
 from trimtab.errors import Halted
 from trimtab.execute.floor import RESERVE_S
-from trimtab.stations.evidence import asset_document, position_document, quote_document
+from trimtab.stations.evidence import (
+    asset_document,
+    conditions_document,
+    position_document,
+    quote_document,
+)
 from trimtab.stations.writeahead import key_of
 
 if TYPE_CHECKING:
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
     from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
-    from trimtab.core.portfolio import BrokerOrder
+    from trimtab.core.portfolio import Asset, BrokerOrder
     from trimtab.core.verdict import Verdict
     from trimtab.ports import World
     from trimtab.stations.arrive import Today
@@ -223,17 +228,33 @@ def draft(
     world: World, mandate: Mandate, book: Book, portfolio: Portfolio, today: Today, evidence: Evidence
 ) -> tuple[Plan, Conditions]:
     """Size the book with today's quotes and the broker's listing of what is to be traded."""
-    wish = wanted(book, mandate.execution)
-    traded = [symbol for symbol, gap in zip(book.symbols, wish.quantity, strict=True) if gap != 0]
+    traded = to_trade(book, mandate)
     assets = world.broker.assets(traded) if traded else {}
     evidence.assets = [asset_document(asset) for asset in assets.values()]
+    touches = _touches(world, mandate, traded, book, today, evidence)
+    plan = sized(book, mandate, portfolio, assets, touches)
+    return plan, Conditions(assets, *session_so_far(world, mandate, today.session))
+
+
+def to_trade(book: Book, mandate: Mandate) -> list[str]:
+    """Give the symbols that leave the band today, in the book's order."""
+    wish = wanted(book, mandate.execution)
+    return [symbol for symbol, gap in zip(book.symbols, wish.quantity, strict=True) if gap != 0]
+
+
+def sized(
+    book: Book,
+    mandate: Mandate,
+    portfolio: Portfolio,
+    assets: Mapping[str, Asset],
+    touches: Mapping[str, Touch],
+) -> Plan:
+    """Size a book, by what the broker lists of the symbols that are to be traded, and by their quotes."""
     whole = np.array([s in assets and not assets[s].fractionable for s in book.symbols], dtype=bool)
     book = replace(book, whole=book.whole | whole)
-    touches = _touches(world, mandate, traded, book, today, evidence)
-    sized = size(book, mandate.execution, mandate.risk, guards(book.symbols, touches))
+    sizes = size(book, mandate.execution, mandate.risk, guards(book.symbols, touches))
     holdings = {p.symbol: p.qty for p in portfolio.positions}
-    plan = Plan(book, sized, holdings, touches, mandate.risk.price_collar)
-    return plan, Conditions(assets, *session_so_far(world, mandate, today.session))
+    return Plan(book, sizes, holdings, touches, mandate.risk.price_collar)
 
 
 def _touches(
@@ -275,6 +296,7 @@ def risk(plan: Plan, conditions: Conditions, mandate: Mandate, cash: Decimal, ev
     """
     evidence.planned = [order.document() for order in plan.orders()]
     evidence.holds = [hold.document() for hold in plan.holds()]
+    evidence.conditions = conditions_document(plan.book.sent, conditions)
     evidence.verdicts += judge_plan(plan, conditions, mandate.risk)
     return review(plan, conditions, mandate.risk, cash)
 

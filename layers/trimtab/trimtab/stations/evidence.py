@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
     from trimtab.core.portfolio import Account, Asset, Position, Quote, SessionHours
+    from trimtab.core.risk import Conditions
     from trimtab.errors import Interrupted
     from trimtab.execute.floor import Chain
 
@@ -51,6 +52,7 @@ class Evidence:
     positions_after: list[dict[str, str | None]] = field(default_factory=list)
     quotes: list[Document] = field(default_factory=list)
     assets: list[Document] = field(default_factory=list)
+    conditions: Document | None = None
     plan: Document | None = None
     planned: list[Document] = field(default_factory=list)
     holds: list[Document] = field(default_factory=list)
@@ -189,6 +191,7 @@ class Evidence:
             "positions_after": self.positions_after,
             "quotes": self.quotes,
             "assets": self.assets,
+            "conditions": self.conditions,
             "actions": [action.document() for action in self.actions],
             "planned": self.planned,
             "holds": self.holds,
@@ -257,4 +260,23 @@ def asset_document(asset: Asset) -> dict[str, Any]:
         "status": asset.status,
         "tradable": asset.tradable,
         "fractionable": asset.fractionable,
+    }
+
+
+def conditions_document(sent: float, conditions: Conditions) -> Document:
+    """Give what a record keeps of what the rules looked back on: exact floats, and `sent` in USD."""
+    approval, move = conditions.approval, conditions.equity_move
+    return {
+        "sent": repr(float(sent)),
+        "order_ids": conditions.order_ids,
+        "runs_with_orders": conditions.runs_with_orders,
+        "drawdown": repr(float(conditions.drawdown)),
+        "equity_move": None if move is None else repr(float(move)),
+        "approval": approval
+        and {
+            "live": approval.live,
+            "config": approval.config,
+            "code": approval.code,
+            "agreed": [list(pair) for pair in approval.agreed],
+        },
     }

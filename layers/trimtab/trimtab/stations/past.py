@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from trimtab.stations.arrive import Ended
 if TYPE_CHECKING:
     from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
-    from trimtab.core.record import Document
-    from trimtab.ports import Store, World
+    from trimtab.core.record import Document, Rows
+    from trimtab.ports import Store, Trades, World
     from trimtab.stations.arrive import Today
     from trimtab.stations.evidence import Evidence
 
@@ -65,13 +66,18 @@ def complete_records(store: Store, portfolio: str, session: date) -> list[Docume
 def import_records(world: World, mandate: Mandate, evidence: Evidence) -> None:
     """Bring the complete records into trades.db that it lacks; a dry run leaves it alone.
 
-    Looked at are the days from the newest session that trades.db knows to now: all, where it knows none.
+    Looked at are the days from the newest session that trades.db knows to now: all, where it knows none. A
+    trades.db that is damaged is set aside and made anew: the rules that look back must not read it.
 
     Raises:
-        Halted: a record, or trades.db, is damaged.
+        Halted: a record is damaged.
     """
     if mandate.dry_run:
         return
+    if (damage := world.trades.damage()) is not None:
+        made = rebuild(world.store, world.trades)
+        text = f"trades.db was damaged ({damage}), and is made anew from the records of {made} runs"
+        evidence.note("warning", "record", "rebuilt", text)
     known = world.trades.query("SELECT run_id, session FROM runs WHERE portfolio = ?", (mandate.portfolio,))
     there = {str(row["run_id"]) for row in known}
     newest = max((str(row["session"]) for row in known if row["session"]), default=None)
@@ -82,6 +88,50 @@ def import_records(world: World, mandate: Mandate, evidence: Evidence) -> None:
                 world.trades.add(rows(read_record(world.store, folder)))
                 text = f"{run_id} was recorded, but not in trades.db"
                 evidence.note("warning", "record", "recovered", text)
+
+
+def rebuild(store: Store, trades: Trades) -> int:
+    """Make trades.db anew from all records and events of the store, in the order of time; count the runs.
+
+    The old file is set aside once the new one is whole.
+
+    Raises:
+        Halted: a record is damaged; then trades.db stays as it is.
+        OSError: the store or the file can't be read or written.
+    """
+    told: list[tuple[str, bool, str, Rows]] = []
+    for folder in folders(store, "runs/"):
+        record = read_record(store, folder)
+        at = record["finished_at"] or record["run_id"].partition("-")[0]
+        plan = record["plan"]
+        follows = plan is not None and plan["run_id"] != record["run_id"]
+        told.append((_digits(at), follows, record["run_id"], rows(record)))
+    runs = len(told)
+    events = (_event(store.get(key)) for key in store.list("events/"))
+    told += [(_digits(event["at"]), False, event["id"], {"events": [event]}) for event in events if event]
+    whole: Rows = {}
+    for *_, some in sorted(told, key=lambda row: row[:3]):
+        for table, of_it in some.items():
+            whole.setdefault(table, []).extend(of_it)
+    with trades.anew() as fresh:
+        fresh.add(whole)  # at once: a transaction for each record would wait for the disk each time
+    return runs
+
+
+def _digits(moment: str) -> str:
+    """Give an instant as 20 digits, to the microsecond: a run's id and a record write it otherwise."""
+    return "".join(letter for letter in moment if letter.isdigit()).ljust(20, "0")
+
+
+def _event(blob: bytes | None) -> Document | None:
+    """Give the row of a halt or a resume; None of a latch, which its run's record tells of, and of others."""
+    with suppress(ValueError, KeyError, TypeError):
+        event = json.loads(blob or b"null")
+        return None if event["code"] == "latch" else {name: event[name] for name in _EVENT}
+    return None
+
+
+_EVENT = ("id", "at", "run_id", "level", "stage", "code", "message")
 
 
 def _unsure(portfolio: str, newest: str | None, session: date | None) -> list[str]:

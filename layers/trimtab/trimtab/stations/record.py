@@ -129,7 +129,7 @@ def record(world: World, evidence: Evidence) -> Document:
             error.code if isinstance(error, Halted) else "store_unwritable",
             f"the run's record can't be written to {world.store.url}: {error}",
             seen=f"outcome {evidence.outcome}: {evidence.reason}",
-            hint="mend the store and run again",
+            hint=(error.hint if isinstance(error, Halted) else "") or "mend the store and run again",
         )
         stop.stage = "record"
         stop.unrecorded = document

@@ -1,0 +1,120 @@
+"""Replay: the verbs that work from the records alone: replay, verify, rebuild."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.inputs import read_inputs
+from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.adapters.strategy_loader import resolve
+from trimtab.cli.opened import settings_of
+from trimtab.desk import code_digest
+from trimtab.errors import Misconfigured
+from trimtab.evidence.replay import Decider, Replayer
+from trimtab.show.ledger import find_run, run_keys
+from trimtab.show.replay import replay_text
+from trimtab.stations import past
+from trimtab.strategies import BUILT_IN
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from trimtab.cli.terminal import Terminal
+    from trimtab.core.record import Document
+    from trimtab.evidence.replay import Replayed
+    from trimtab.settings import Settings
+
+__all__ = ["rebuild", "replay", "verify"]
+
+DIFFERS = 3
+
+
+def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Work one recorded run out again, or all of them; exit 3 unless every plan is byte-equal.
+
+    Raises:
+        Misconfigured: the configuration is not usable, or there is no such run.
+    """
+    settings = settings_of(arguments)
+    replayer, keys = _replayer(settings)
+    wanted = keys.values() if arguments.all else [keys[find_run(keys, arguments.run)]]
+    return _told((replayer.replay(folder) for folder in wanted), settings, terminal)
+
+
+def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Hold every recorded file against its sums and digests; exit 3 where one is not as it was written.
+
+    Raises:
+        Misconfigured: the configuration is not usable.
+    """
+    settings = settings_of(arguments)
+    replayer, keys = _replayer(settings)
+    return _told((replayer.verify(folder) for folder in keys.values()), settings, terminal)
+
+
+def rebuild(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Make trades.db anew from the records of every portfolio of the store; the old one is set aside.
+
+    Raises:
+        Misconfigured: the configuration is not usable, or there is no record.
+        Halted: a record is damaged; trades.db stays as it is.
+    """
+    settings = settings_of(arguments)
+    store = DirectoryStore(settings.store_path)
+    if not past.folders(store, "runs/"):
+        raise Misconfigured(
+            "no_records",
+            "there is no record to make trades.db from",
+            seen=f"no whole run in {settings.store_path}",
+            allowed="a store with recorded runs",
+            hint="look at store.url and --config",
+        )
+    path = settings.store_path / "trades.db"
+    before = set(path.parent.glob("trades.db.aside-*"))
+    runs = past.rebuild(store, SqliteTrades(path))
+    aside = sorted(set(path.parent.glob("trades.db.aside-*")) - before)
+    kept = f"; the one before is {aside[0]}" if aside else ""
+    terminal.say(f"{path} is made anew from the records of {runs} run{'s' * (runs != 1)}{kept}")
+    terminal.document({"database": str(path), "runs": runs, "set_aside": str(aside[0]) if aside else None})
+    return 0
+
+
+def _replayer(settings: Settings) -> tuple[Replayer, dict[str, str]]:
+    """Give what replays, and the folder of every run by its id, oldest first."""
+    store = DirectoryStore(settings.store_path)
+    decider = _Deciders(settings.folder)
+    return Replayer(store, read_inputs, decider), run_keys(store, settings.portfolio)
+
+
+class _Deciders:
+    """Finds the strategy that a record names, as it is here now, and the digest of the code around it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, config: Document) -> Decider:
+        """Give it; without a rule where it can't be loaded."""
+        named = config["strategy"]
+        try:
+            loaded = resolve(named["name"], named.get("params"), self._folder, BUILT_IN)
+        except Misconfigured:
+            return Decider(None, "")
+        return Decider(loaded, code_digest(loaded.file))
+
+
+def _told(replays: Iterable[Replayed], settings: Settings, terminal: Terminal) -> int:
+    """Tell what came of the runs, and give the exit status."""
+    runs = [replayed.document() | {"stands": replayed.stands} for replayed in replays]
+    stands = all(run["stands"] for run in runs)
+    document = {
+        "portfolio": settings.portfolio,
+        "store": str(settings.store_path),
+        "stands": stands,
+        "runs": runs,
+    }
+    terminal.say(replay_text(document, terminal.page))
+    terminal.document(document)
+    return 0 if stands else DIFFERS

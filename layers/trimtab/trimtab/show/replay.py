@@ -1,0 +1,69 @@
+"""Replay: what came of replayed or verified runs, as a count and a paragraph for each that needs a look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from trimtab.show.page import Column, table
+
+if TYPE_CHECKING:
+    from trimtab.core.record import Document
+    from trimtab.show.page import Page
+
+__all__ = ["replay_text"]
+
+MEANS = {
+    "equal": "equal, byte for byte",
+    "differs": "came out otherwise than recorded",
+    "damaged": "not as it was written",
+    "cleared": "without the inputs that it was worked out from",
+    "unmade": "with a plan whose maker left no record",
+    "no_plan": "without a reviewed plan: nothing to work out",
+    "dead": "died before its record",
+    "sound": "sound",
+}
+"""What each result says of a run, the order in which they are told."""
+MOST = 20
+"""Runs and differences that are listed, each."""
+
+
+def replay_text(document: Document, page: Page) -> str:
+    """Lay out what came of the runs: how many stand, and each that does not."""
+    runs: list[Document] = document["runs"]
+    if not runs:
+        return f"no run of {document['portfolio']} is recorded in {document['store']} yet"
+    counts = Counter(run["result"] for run in runs)
+    lines = [f"{counts[result]:>6}  {text}" for result, text in MEANS.items() if counts[result]]
+    head = page.paint("Every record stands.", "bold", "green")
+    wrong = [run for run in runs if not run["stands"]]
+    if wrong:
+        head = page.paint(f"{len(wrong)} of {_runs(len(runs))} can't be vouched for.", "bold", "red")
+    parts = [head, "\n".join(lines), _wrong(wrong, page), _weights(runs, page)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _wrong(runs: list[Document], page: Page) -> str:
+    """List the runs that do not stand, with every part that differs."""
+    columns = (Column("run"), Column("session"), Column("what is wrong"))
+    rows = [(run["run_id"], run["session"] or "none", _said(run)) for run in runs[:MOST]]
+    more = f"\n  and {len(runs) - MOST} more" if len(runs) > MOST else ""
+    return table(page, "Not as recorded", columns, rows) + more
+
+
+def _said(run: Document) -> str:
+    parts = [
+        f"{d['where']}: recorded {d['recorded']}; worked out {d['recomputed']}"
+        for d in run["differences"][:MOST]
+    ]
+    return ". ".join([part for part in (run["detail"],) if part] + parts)
+
+
+def _weights(runs: list[Document], page: Page) -> str:
+    """Say of how many runs the weights were taken as recorded, and why."""
+    taken = Counter(run["detail"] for run in runs if run["weights"] == "recorded" and run["stands"])
+    return "\n".join(page.paint(f"{_runs(n)}: {why}", "dim") for why, n in taken.items())
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
