@@ -25,6 +25,7 @@ PLANTED = {
     "errors import core": ("rooms", "errors.py", "trimtab.core.limits"),
     "a station imports a later one": ("stations", "core/limits.py", "trimtab.core.portfolio"),
     "the store imports the broker": ("outside", "adapters/directory.py", "trimtab.adapters.alpaca"),
+    "a directory imports S3": ("outside", "adapters/directory.py", "trimtab.adapters.s3"),
     "the wire imports a service": ("outside", "adapters/webhook.py", "trimtab.adapters.notify"),
     "a watcher imports a service": ("outside", "adapters/healthchecks.py", "trimtab.adapters.notify"),
     "the exchange imports its source of data": (

@@ -21,10 +21,13 @@ ENVIRON = {
     "TRIMTAB_ALERT_URLS": f"{DISCORD}, {SLACK}, {PLAIN}, {APPRISE}, {MAIL}",
     "TRIMTAB_HEARTBEAT_URL": CHECK,
     "APCA_API_SECRET_KEY_PARAMETER": "/trimtab/canary/parameter",
+    "AWS_SECRET_ACCESS_KEY": "canaryAwsSecret/with+odd=characters0000",
+    "AWS_SESSION_TOKEN": "canaryAwsSession//////////token+of=a/role",
 }
 TOKENS = (
     *("PKCANARY000KEY000ID0", "canarySecretKey/with+odd=characters", "canary-Discord-token-4f0b77"),
     *("123456789012345678", "canarySlackToken9d1e", "T0CANARY1", "canary-plain-token-77aa"),
+    *("canaryAwsSecret/with+odd=characters0000", "canaryAwsSession//////////token+of=a/role"),
     *("canary_telegram_token_AbCdEf", "ca0a4e00-1111-4222-8333-444455556666", "/trimtab/canary/parameter"),
 )
 CLEAN = redactor(ENVIRON)

@@ -64,6 +64,16 @@ def test_a_store_is_found_beside_the_file_or_where_it_says(config: Path) -> None
     assert load(config, {"store.url": "/srv/store"}, NOTHING).store_path == Path("/srv/store")
 
 
+def test_a_store_in_a_bucket_is_no_directory(config: Path) -> None:
+    """Its URL is kept without a slash at its end, its log lies beside the file, and it has no directory."""
+    made = load(config, {"store.url": "s3://bucket/a/b/", "mode": "paper"}, NOTHING)
+    assert made.store_url == "s3://bucket/a/b"
+    assert made.log_file == config.parent / "app.log"
+    with pytest.raises(Misconfigured) as caught:
+        made.store_path  # noqa: B018 - it raises
+    assert caught.value.code == "store_no_directory"
+
+
 def test_flag_beats_environment_beats_file_beats_default(config: Path) -> None:
     """The order of precedence, key by key; a flag that is None was not given."""
     config.write_text(
@@ -178,7 +188,12 @@ WRONG = [
     ({**BASE, "data": {"lookback_sessions": 1}}, "invalid_value", "data.lookback_sessions"),
     ({**BASE, "store": {"url": ""}}, "invalid_value", "store.url"),
     ({**BASE, "store": {"url": "ftp://x"}}, "invalid_value", "store.url"),
-    ({**BASE, "store": {"url": "s3://bucket/a"}}, "store_not_built", "store.url"),
+    ({**BASE, "store": {"url": "s3://bucket/a"}}, "simulated_in_s3", "store.url"),
+    ({**BASE, "store": {"url": "s3://"}}, "invalid_value", "store.url"),
+    ({**BASE, "store": {"url": "s3://Bucket"}}, "invalid_value", "store.url"),
+    ({**BASE, "store": {"url": "s3://bucket/../a"}}, "invalid_value", "store.url"),
+    ({**BASE, "store": {"url": "s3://bucket//a"}}, "invalid_value", "store.url"),
+    ({**BASE, "store": {"url": "s3://key:secret@bucket"}}, "invalid_value", "store.url"),
     ({**BASE, "alerts": {"on": ["nonsense"]}}, "invalid_value", "alerts.on"),
     ({**BASE, "alerts": {"on": ["traded", "traded"]}}, "invalid_value", "alerts.on"),
 ]

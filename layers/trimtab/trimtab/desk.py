@@ -18,12 +18,11 @@ from trimtab import __version__
 from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys, check_host, declared_mode
 from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
 from trimtab.adapters.notify import notifiers
 from trimtab.adapters.sources import FileSource, TapeSource
-from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.adapters.webhook import Wire
 from trimtab.core.mandate import Mandate
@@ -78,15 +77,15 @@ class Desk:
         Without it nobody is told anything, and a bad URL keeps nobody from halting.
 
         Raises:
-            Misconfigured: keys, hosts, alert or ping URLs, strategy or universe are not usable.
+            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable.
         """
         loaded = decider(settings)
         universe = loaded.symbols
-        root = settings.store_path
+        store, trades = open_store(settings.store_url)
         channels, heartbeat = ((), None) if warn is None else _outlets(settings, environ)
         with ExitStack() as stack:
             if settings.mode == "simulated":
-                outside = _simulated(settings, universe, root, stack)
+                outside = _simulated(settings, universe, stack)
             else:
                 outside = _alpaca(settings, environ)
             hosts = [outside.host(kind, seconds_left) for kind in ("trading", "data")]
@@ -95,8 +94,8 @@ class Desk:
             world = World(
                 AlpacaBroker(hosts[0]),
                 AlpacaMarket(hosts[1], feed=settings.data.feed, adjustment=settings.data.adjustment),
-                DirectoryStore(root),
-                SqliteTrades(root / "trades.db"),
+                store,
+                trades,
                 outside.clock,
                 inputs_file,
                 read_inputs,
@@ -167,12 +166,12 @@ class _Outside:
         )
 
 
-def _simulated(settings: Settings, universe: tuple[str, ...], root: Path, stack: ExitStack) -> _Outside:
+def _simulated(settings: Settings, universe: tuple[str, ...], stack: ExitStack) -> _Outside:
     """Open the embedded exchange kept in the store, mounted below the broker's adapter."""
     from trimtab.adapters.exchange import Exchange, ExchangeClock  # noqa: PLC0415 - only this mode pays for it
     from trimtab.adapters.sandbox import Face, SandboxTransport  # noqa: PLC0415 - as above
 
-    path = root / "exchange" / f"{settings.portfolio}.db"
+    path = settings.store_path / "exchange" / f"{settings.portfolio}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     exchange = Exchange.open(replayed(settings, universe), path=path)
     stack.callback(exchange.close)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DirectoryStore"]
+__all__ = ["DirectoryStore", "demand_key", "demand_prefix"]
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _CHUNK = 1 << 20
@@ -83,9 +83,7 @@ class DirectoryStore:
             OSError: a folder can't be read.
             ValueError: the prefix does not end in `/`, or is no key before it.
         """
-        if not prefix.endswith("/"):
-            raise ValueError(f"a prefix ends in /: {prefix!r}")
-        folder = self._path(prefix[:-1])
+        folder = self.root / demand_prefix(prefix)[:-1]
         return tuple(sorted(path.relative_to(self.root).as_posix() for path in _files(folder)))
 
     def delete(self, key: str) -> None:
@@ -103,11 +101,7 @@ class DirectoryStore:
         _sync(path.parent)
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError(
-                f"not a key: {key!r}; parts of [A-Za-z0-9._-], none opening with a dot, joined by /"
-            )
-        return self.root / key
+        return self.root / demand_key(key)
 
     def _write(self, temporary: Path, data: bytes) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -128,6 +122,29 @@ class DirectoryStore:
             _sync(folder)
             if folder == self.root:
                 return
+
+
+def demand_key(key: str) -> str:
+    """Give a key as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not a key: {key!r}; parts of [A-Za-z0-9._-], none opening with a dot, joined by /")
+    return key
+
+
+def demand_prefix(prefix: str) -> str:
+    """Give a prefix as it is.
+
+    Raises:
+        ValueError: it does not end in `/`, or is no key before it.
+    """
+    if not prefix.endswith("/"):
+        raise ValueError(f"a prefix ends in /: {prefix!r}")
+    demand_key(prefix[:-1])
+    return prefix
 
 
 def _link(temporary: Path, path: Path) -> bool:

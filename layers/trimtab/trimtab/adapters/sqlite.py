@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["MIGRATIONS", "SqliteTrades"]
+__all__ = ["MIGRATIONS", "SqliteTrades", "damaged", "migrate", "translate", "write"]
 
 BUSY_TIMEOUT_MS = 120_000
 """How long a call waits for another process's transaction, milliseconds."""
@@ -158,10 +158,8 @@ class SqliteTrades:
             Halted, OSError: as above.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._writer() as database, _transaction(database):
-            for table, some in rows.items():
-                columns, statement = _upsert(database, table)
-                database.executemany(statement, (_values(table, columns, row) for row in some))
+        with self._writer() as database:
+            write(database, rows)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
         """Give the rows of a read-only query as dicts. Where there is no file yet, every table is empty.
@@ -226,7 +224,7 @@ class SqliteTrades:
     def _writer(self) -> Iterator[sqlite3.Connection]:
         with self._connection("rwc") as database:
             _demand_rollback_journal(database, self.path)
-            _migrate(database, self.path)
+            migrate(database, self.path)
             yield database
 
     @contextmanager
@@ -234,7 +232,7 @@ class SqliteTrades:
         if not self.path.exists():
             with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
                 database.row_factory = sqlite3.Row
-                _migrate(database, self.path)
+                migrate(database, self.path)
                 database.execute("PRAGMA query_only = ON")
                 yield database
             return
@@ -256,7 +254,7 @@ class SqliteTrades:
                 database.execute("PRAGMA mmap_size = 0")
                 yield database
         except sqlite3.DatabaseError as error:
-            _translate(error, self.path, writing=mode == "rwc")
+            translate(error, self.path, writing=mode == "rwc")
             raise
 
 
@@ -281,7 +279,7 @@ def _demand_rollback_journal(database: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _version(database: sqlite3.Connection, path: Path) -> int:
+def _version(database: sqlite3.Connection, path: Path | str) -> int:
     """Give the schema version of the file, refusing one that is newer than this program."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
@@ -295,7 +293,26 @@ def _version(database: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def _migrate(database: sqlite3.Connection, path: Path) -> None:
+def write(database: sqlite3.Connection, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
+    """Write rows, by table name, in one transaction, as `SqliteTrades.add` says.
+
+    Raises:
+        ValueError: a table or a column is unknown, or a time has no zone.
+        sqlite3.Error: as SQLite says; `translate` tells what it means.
+    """
+    with _transaction(database):
+        for table, some in rows.items():
+            columns, statement = _upsert(database, table)
+            database.executemany(statement, (_values(table, columns, row) for row in some))
+
+
+def migrate(database: sqlite3.Connection, path: Path | str) -> None:
+    """Bring a database to this version's schema, in one transaction; `path` is its name in errors.
+
+    Raises:
+        Halted: it is of a newer version.
+        sqlite3.Error: as above.
+    """
     if _version(database, path) == len(MIGRATIONS):
         return
     with _transaction(database):
@@ -385,17 +402,27 @@ def _value(value: object) -> object:
             return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _translate(error: sqlite3.DatabaseError, path: Path, *, writing: bool) -> None:
-    """Raise what SQLite's error means to a run; return where it is about the statement."""
+def damaged(path: Path | str, seen: object) -> Halted:
+    """Give the error that says that a database can't be believed."""
+    return Halted(
+        "database_damaged",
+        f"{path} is not a sound SQLite database",
+        seen=str(seen),
+        hint="move the file away and run `trimtab rebuild`: the records hold all of it",
+    )
+
+
+def translate(error: sqlite3.DatabaseError, path: Path | str, *, writing: bool) -> None:
+    """Raise what SQLite's error means to a run; return where it is about the statement.
+
+    Raises:
+        Halted: the database is damaged.
+        OSError: it can't be read or written.
+    """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
         raise _NeedsWriter from error
     if code & 0xFF in _DAMAGED:
-        raise Halted(
-            "database_damaged",
-            f"{path} is not a sound SQLite database",
-            seen=str(error),
-            hint="`trimtab rebuild` makes it anew from the records, which hold all of it",
-        ) from error
+        raise damaged(path, error) from error
     if code & 0xFF in _OUTSIDE and (writing or code & 0xFF != sqlite3.SQLITE_READONLY):
         raise OSError(f"{path}: {error}") from error

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sources import FeedSource, TapeSource
+from trimtab.adapters.stores import open_store
 from trimtab.backtesting.terms import Costs
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
@@ -45,7 +45,7 @@ def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: a record is damaged, the feed can't be read, or the strategy's weights are not acceptable.
     """
     settings = settings_of(arguments)
-    store, strategy = DirectoryStore(settings.store_path), decider(settings)
+    (store, _), strategy = open_store(settings.store_url), decider(settings)
     first, last = _range(arguments, store, settings.portfolio)
     runs = _runs(store, settings.portfolio, first, last)
     days = stretch(

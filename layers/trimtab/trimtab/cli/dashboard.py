@@ -42,6 +42,7 @@ def dashboard(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: the server ended by itself.
     """
     settings = settings_of(arguments)
+    store = str(settings.store_path)
     app, port = _app(), arguments.port or _free_port(arguments.host)
     _judge(arguments, app, settings.folder)
     _demand_free(arguments.host, port)
@@ -56,9 +57,7 @@ def dashboard(arguments: argparse.Namespace, terminal: Terminal) -> int:
     server = subprocess.Popen(  # noqa: S603 - our own program, and an address that was checked
         command, cwd=settings.folder, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno()
     )
-    return _serve(
-        server, _url(arguments.host, port), str(settings.store_path), terminal, look=arguments.browser
-    )
+    return _serve(server, _url(arguments.host, port), store, terminal, look=arguments.browser)
 
 
 def _serve(server: subprocess.Popen[bytes], url: str, store: str, terminal: Terminal, *, look: bool) -> int:

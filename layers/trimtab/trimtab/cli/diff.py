@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import settings_of
 from trimtab.evidence.diff import diff as differences
 from trimtab.show.diff import diff_text
@@ -27,7 +27,7 @@ def diff(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: a record is damaged.
     """
     settings = settings_of(arguments)
-    store = DirectoryStore(settings.store_path)
+    store, _ = open_store(settings.store_url)
     keys = run_keys(store, settings.portfolio)
     first, second = sorted(find_run(keys, wanted) for wanted in (arguments.run, arguments.other))
     whole = set(folders(store, f"runs/{settings.portfolio}/"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from trimtab.adapters.directory import DirectoryStore
+from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import settings_of
 from trimtab.errors import Misconfigured
 from trimtab.evidence.explain import explain as explained
@@ -31,7 +31,7 @@ def explain(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: the record is damaged.
     """
     settings = settings_of(arguments)
-    store = DirectoryStore(settings.store_path)
+    store, _ = open_store(settings.store_url)
     keys = run_keys(store, settings.portfolio)
     record = read_record(store, keys[find_run(keys, arguments.run)])
     chains = _chosen(explained(record), arguments.symbol)

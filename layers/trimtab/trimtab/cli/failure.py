@@ -21,7 +21,7 @@ def understood(error: Exception) -> TrimtabError | None:
             f"a file of the store can't be read or written: {what}",
             seen=where or what,
             allowed="a store that can be written",
-            hint="mend the folder or name another as store.url, and run again",
+            hint="mend the store or name another as store.url, and run again",
         )
     if type(error) is sqlite3.DatabaseError:  # its subclasses are faults of a statement, so of ours
         return Halted(

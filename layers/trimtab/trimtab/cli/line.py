@@ -76,7 +76,7 @@ def _once(
         record = _stopped(error, settings)
     facts = Facts(
         data,
-        store=str(settings.store_path),
+        store=settings.store_url,
         seconds=time.perf_counter() - started,
         program=program(),
         options=options_of(arguments),
@@ -117,7 +117,7 @@ def _end_of_many(
     held = next((r for r in reversed(records) if r["positions_before"] or r["positions_after"]), last)
     when = "" if held is last else f" session {held['session']}"
     step = advice("look at the runs", f"{program()} history{options_of(arguments)}")
-    store = page.paint(f"store  {settings.store_path}", "dim")
+    store = page.paint(f"store  {settings.store_url}", "dim")
     return "\n" + "\n\n".join(part for part in (holdings(held, page, when), store, step) if part)
 
 
@@ -202,7 +202,7 @@ def _where(settings: Settings, host: str = "") -> str:
 @contextmanager
 def _logged(settings: Settings) -> Iterator[AppLog]:
     """Keep the app log around a verb: a line at its start, and one for what escapes it."""
-    log = AppLog(settings.store_path / "app.log", redact=redactor(os.environ).text)
+    log = AppLog(settings.log_file, redact=redactor(os.environ).text)
     log.line("start", verb="run", portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
     try:
         yield log

@@ -7,8 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from trimtab.adapters.directory import DirectoryStore
-from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import options_of, settings_of
 from trimtab.errors import TrimtabError
 from trimtab.show.ledger import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from trimtab.cli.terminal import Terminal
     from trimtab.core.record import Document
+    from trimtab.ports import Store, Trades
     from trimtab.settings import Settings
 
 __all__ = ["history", "show", "status"]
@@ -48,14 +48,14 @@ def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _status(settings: Settings) -> Document:
-    store, trades = DirectoryStore(settings.store_path), _trades(settings)
+    store, trades = _opened(settings)
     runs = recent_runs(trades, settings.portfolio, 1)
     rows, cash = holdings_of(trades, settings.portfolio)
     heard = [run["run_id"] for run in (runs[:1] + rows[:1])]
     return {
         "portfolio": settings.portfolio,
         "mode": settings.mode,
-        "store": str(settings.store_path),
+        "store": settings.store_url,
         "halt": flag_document(kill_switch(store, settings.portfolio)),
         "last_run": runs[0] if runs else None,
         "as_of": cash and cash["session"],
@@ -66,18 +66,18 @@ def _status(settings: Settings) -> Document:
     }
 
 
-def _trades(settings: Settings) -> SqliteTrades:
-    """Open trades.db; a store that is a file is told of rather than called empty.
+def _opened(settings: Settings) -> tuple[Store, Trades]:
+    """Open the store and trades.db; a store that is a file is told of rather than called empty.
 
     Raises:
         NotADirectoryError: the store is no folder.
     """
-    if settings.store_path.exists() and not settings.store_path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(settings.store_path))
-    return SqliteTrades(settings.store_path / "trades.db")
+    if "://" not in settings.store_url and settings.store_path.exists() and not settings.store_path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), settings.store_url)
+    return open_store(settings.store_url)
 
 
-def _universe(store: DirectoryStore, settings: Settings, rows: list[Document]) -> set[str] | None:
+def _universe(store: Store, settings: Settings, rows: list[Document]) -> set[str] | None:
     """Give what the run that found these holdings might trade; None where its record can't say."""
     if rows:
         folder = f"runs/{settings.portfolio}/{rows[0]['session']}/{rows[0]['run_id']}"
@@ -93,17 +93,17 @@ def history(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Misconfigured: the configuration is not usable.
     """
     settings = settings_of(arguments)
-    runs = recent_runs(_trades(settings), settings.portfolio, arguments.limit)
-    empty = f"no run of {settings.portfolio} is recorded in {settings.store_path} yet"
+    runs = recent_runs(_opened(settings)[1], settings.portfolio, arguments.limit)
+    empty = f"no run of {settings.portfolio} is recorded in {settings.store_url} yet"
     terminal.say(history_text(runs, terminal.page) or empty)
     terminal.document({"runs": list(reversed(runs))})
     return 0
 
 
-def _latest(settings: Settings) -> str | None:
+def _latest(trades: Trades, portfolio: str) -> str | None:
     """Give the id of the last run that trades.db knows; None where it can't be read."""
     with suppress(TrimtabError, OSError):
-        runs = recent_runs(SqliteTrades(settings.store_path / "trades.db"), settings.portfolio, 1)
+        runs = recent_runs(trades, portfolio, 1)
         return str(runs[0]["run_id"]) if runs else None
     return None
 
@@ -115,15 +115,15 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Misconfigured: the configuration is not usable, or there is no such run.
     """
     settings = settings_of(arguments)
-    store = DirectoryStore(settings.store_path)
+    store, trades = open_store(settings.store_url)
     keys = run_keys(store, settings.portfolio)
     if not keys and arguments.run == "last":
-        terminal.say(f"no run of {settings.portfolio} is recorded in {settings.store_path} yet")
+        terminal.say(f"no run of {settings.portfolio} is recorded in {settings.store_url} yet")
         terminal.document(None)
         return 0
-    folder = keys[find_run(keys, arguments.run, _latest(settings))]
+    folder = keys[find_run(keys, arguments.run, _latest(trades, settings.portfolio))]
     record, whole = read_record(store, folder)
-    facts = Facts(f"config {record['config_digest'][:12]}", f"{settings.store_path}/{folder}", past=True)
+    facts = Facts(f"config {record['config_digest'][:12]}", f"{settings.store_url}/{folder}", past=True)
     terminal.say(record_text(record, facts, terminal.page, whole=whole))
     terminal.document(record)
     return 0

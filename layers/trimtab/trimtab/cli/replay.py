@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.inputs import read_inputs
-from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import resolve
 from trimtab.cli.opened import settings_of
 from trimtab.desk import code_digest
@@ -63,28 +62,35 @@ def rebuild(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: a record is damaged; trades.db stays as it is.
     """
     settings = settings_of(arguments)
-    store = DirectoryStore(settings.store_path)
+    store, trades = open_store(settings.store_url)
     if not past.folders(store, "runs/"):
         raise Misconfigured(
             "no_records",
             "there is no record to make trades.db from",
-            seen=f"no whole run in {settings.store_path}",
+            seen=f"no whole run in {settings.store_url}",
             allowed="a store with recorded runs",
             hint="look at store.url and --config",
         )
-    path = settings.store_path / "trades.db"
-    before = set(path.parent.glob("trades.db.aside-*"))
-    runs = past.rebuild(store, SqliteTrades(path))
-    aside = sorted(set(path.parent.glob("trades.db.aside-*")) - before)
+    before = _aside(settings)
+    runs = past.rebuild(store, trades)
+    aside = sorted(_aside(settings) - before)
     kept = f"; the one before is {aside[0]}" if aside else ""
+    path = f"{settings.store_url}/trades.db"
     terminal.say(f"{path} is made anew from the records of {runs} run{'s' * (runs != 1)}{kept}")
-    terminal.document({"database": str(path), "runs": runs, "set_aside": str(aside[0]) if aside else None})
+    terminal.document({"database": path, "runs": runs, "set_aside": aside[0] if aside else None})
     return 0
+
+
+def _aside(settings: Settings) -> set[str]:
+    """Give the databases that stand aside in a directory; in a bucket nobody lists them."""
+    if "://" in settings.store_url:
+        return set()
+    return {str(path) for path in settings.store_path.glob("trades.db.aside-*")}
 
 
 def _replayer(settings: Settings) -> tuple[Replayer, dict[str, str]]:
     """Give what replays, and the folder of every run by its id, oldest first."""
-    store = DirectoryStore(settings.store_path)
+    store, _ = open_store(settings.store_url)
     decider = _Deciders(settings.folder)
     return Replayer(store, read_inputs, decider), run_keys(store, settings.portfolio)
 

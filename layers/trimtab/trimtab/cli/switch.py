@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from trimtab.adapters.applog import AppLog
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.directory import DirectoryStore
-from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.core.record import canonical
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from trimtab.cli.terminal import Terminal
     from trimtab.core.record import Document
+    from trimtab.ports import Store, Trades
     from trimtab.settings import Settings
 
 __all__ = ["halt", "resume"]
@@ -46,11 +46,11 @@ def halt(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     settings = settings_of(arguments)
     word = _word(arguments, settings, arguments.reason)
-    fresh = halting.halt(DirectoryStore(settings.store_path), word)
+    fresh = halting.halt(open_store(settings.store_url)[0], word)
     _keep(settings, word, "halt")
     options = options_of(arguments)
     scope = "every portfolio of the store" if word.everyone else settings.portfolio
-    terminal.say(f"{'halted' if fresh else 'already halted'}: {scope} ({settings.store_path / word.key})")
+    terminal.say(f"{'halted' if fresh else 'already halted'}: {scope} ({settings.store_url}/{word.key})")
     cleared = _clear(settings)
     done = cleared if isinstance(cleared, halting.Cleared) else halting.Cleared((), ())
     error = _complaint(cleared)
@@ -107,8 +107,8 @@ def _who() -> str:
 def _keep(settings: Settings, word: halting.Word, code: str) -> None:
     """Put the event into trades.db and the log; the event's file already counts, so a failure may pass."""
     with suppress(OSError, Halted):
-        SqliteTrades(settings.store_path / "trades.db").add({"events": [halting.event_of(word, code)]})
-    log = AppLog(settings.store_path / "app.log")
+        open_store(settings.store_url)[1].add({"events": [halting.event_of(word, code)]})
+    log = AppLog(settings.log_file)
     log.line(code, portfolio=word.portfolio, flag=word.key, who=word.who, why=word.why, event_id=word.id)
     log.close()
 
@@ -141,7 +141,7 @@ def _undecided(settings: Settings) -> Settings:
 
 def _others(settings: Settings) -> list[str]:
     """Name the other portfolios of the store."""
-    keys = DirectoryStore(settings.store_path).list("portfolios/")
+    keys = open_store(settings.store_url)[0].list("portfolios/")
     names = [key.removeprefix("portfolios/").removesuffix(".json") for key in keys]
     return [name for name in names if name != settings.portfolio]
 
@@ -173,9 +173,9 @@ def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
         OSError: the flag can't be removed.
     """
     settings = settings_of(arguments)
-    store = DirectoryStore(settings.store_path)
+    store, trades = open_store(settings.store_url)
     word = _word(arguments, settings, "")
-    waits = _waiting(settings, store)
+    waits = _waiting(settings, store, trades)
     lifted = halting.resume(store, word)
     if waits is not None and not lifted:
         more = {"portfolio": word.portfolio, "flag": word.key, "who": word.who, "why": "", "fresh": False}
@@ -204,9 +204,9 @@ def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _waiting(settings: Settings, store: DirectoryStore) -> Document | None:
+def _waiting(settings: Settings, store: Store, trades: Trades) -> Document | None:
     """Give the run that waits for approval; none where trades.db can't be read: the flag comes first."""
     with suppress(OSError, Halted):
         resumed = history.last_resume(store, settings.portfolio)
-        return history.waiting(SqliteTrades(settings.store_path / "trades.db"), settings.portfolio, resumed)
+        return history.waiting(trades, settings.portfolio, resumed)
     return None

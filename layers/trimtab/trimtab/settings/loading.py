@@ -42,7 +42,7 @@ def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, s
     except ValidationError as error:
         complain(error)
     _refuse_live(settings, environ)
-    settings.store_path  # noqa: B018 - raises where the URL is no directory
+    settings.store_url  # noqa: B018 - raises where no store can be there
     return settings
 
 

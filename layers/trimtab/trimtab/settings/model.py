@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -29,6 +30,8 @@ DECIDES = ("strategy", "universe", "data", "execution", "risk", "portfolio", "mo
 """The keys that decide what is traded: the config digest is theirs."""
 
 _DEFAULT_STORE = {"simulated": "./trimtab-data", "paper": "./trimtab-paper", "live": "./trimtab-live"}
+
+_BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?", re.ASCII)
 
 _FIRM = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
@@ -108,7 +111,7 @@ class Store(BaseModel):
     model_config = _FIRM
 
     url: Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")] | None = None
-    """A directory, beside this file if relative. Default: ./trimtab-data, -paper or -live, by mode."""
+    """A directory (from this file) or s3://bucket/prefix. Default: ./trimtab-data, -paper, -live by mode."""
 
 
 class Alerts(BaseModel):
@@ -210,25 +213,55 @@ class Settings(BaseSettings):
         return self._folder
 
     @property
+    def store_url(self) -> str:
+        """Where the store is: a directory's path, or `s3://bucket/prefix`.
+
+        Raises:
+            Misconfigured: there can be no store there, or none of this mode.
+        """
+        url = self.store.url or _DEFAULT_STORE[self.mode]
+        if "://" not in url:
+            return str(self.folder / url)
+        if not _BUCKET_URL.fullmatch(url):
+            raise Misconfigured(
+                "invalid_value",
+                "store.url: no store has such a URL",
+                seen=url,
+                allowed="a directory, or s3://bucket/prefix in plain letters, digits, dots and hyphens",
+                hint="name a directory, such as ./trimtab-data, or a bucket",
+            )
+        if self.mode == "simulated":
+            raise Misconfigured(
+                "simulated_in_s3",
+                "store.url: simulated mode keeps its exchange in the store, and that needs a directory",
+                seen=url,
+                allowed="a directory; s3:// with mode paper or live",
+                hint="name a directory, such as ./trimtab-data, or set mode",
+            )
+        return url.rstrip("/")
+
+    @property
     def store_path(self) -> Path:
         """The store's directory.
 
         Raises:
-            Misconfigured: the URL is not a directory's.
+            Misconfigured: the store is in S3.
         """
-        url = self.store.url or _DEFAULT_STORE[self.mode]
+        url = self.store_url
         if "://" in url:
-            bucket = url.startswith("s3://")
             raise Misconfigured(
-                "store_not_built" if bucket else "invalid_value",
-                "store.url: a store in S3 is not built yet"
-                if bucket
-                else "store.url: no store has such a URL",
+                "store_no_directory",
+                "store.url: this reads a store in a directory only",
                 seen=url,
                 allowed="a directory",
-                hint="name a directory, such as ./trimtab-data",
+                hint=f"copy it (aws s3 sync {url} DIR) and name the copy: TRIMTAB_STORE__URL=DIR",
             )
-        return self.folder / url
+        return Path(url)
+
+    @property
+    def log_file(self) -> Path:
+        """Where the command line keeps its log: in the store; beside the configuration if that is in S3."""
+        return (self.folder if "://" in self.store_url else self.store_path) / "app.log"
 
     @property
     def data_file(self) -> Path:

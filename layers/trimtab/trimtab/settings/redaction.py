@@ -26,6 +26,8 @@ SHORTEST = 8
 """Characters of the shortest secret that is looked for: a shorter one would tear words apart."""
 HEAD = 12
 """A token that is cut short is still known by so many characters of its beginning."""
+_CLOUD = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Where AWS's tools, and its functions, find what a store in S3 is opened with."""
 _REST = r"[\w%.~+/=-]*"
 _WORDS = frozenset({"webhooks", "services", "workflows", "triggers", "incoming", "discordapp"})
 """Parts of a webhook's path that are nobody's secret."""
@@ -79,7 +81,7 @@ class Redactor:
 def redactor(environ: Mapping[str, str]) -> Redactor:
     """Give the redactor of an environment: of every secret in it, and of what names one in AWS."""
     names = [name for base in SECRET_NAMES for name in (base, base + PARAMETER)]
-    return Redactor.of(url for name in names for url in split_urls(environ.get(name, "")))
+    return Redactor.of(url for name in (*names, *_CLOUD) for url in split_urls(environ.get(name, "")))
 
 
 def _shapes(secret: str) -> Iterator[tuple[str, str]]:
