@@ -4,7 +4,7 @@ Times of the clock say nothing on a machine that is busy; so the processor time 
 browser is measured beside them: what a page costs wherever it is opened. `FOLDER` keeps the store for the
 next time.
 
-    PYTHONPATH=tests .venv/bin/python benchmarks/dashboard.py [FOLDER]
+    PYTHONPATH=tests .venv/bin/python benchmarks/pages.py [FOLDER]
 """
 
 from __future__ import annotations
