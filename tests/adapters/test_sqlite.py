@@ -170,6 +170,38 @@ def test_a_flow_keeps_the_run_that_saw_it_first(trades: SqliteTrades) -> None:
     assert trades.query("SELECT run_id, amount FROM flows") == [{"run_id": "r1", "amount": "500.00"}]
 
 
+def beside(run_id: str, ended: str, **order: object) -> dict[str, list[dict[str, object]]]:
+    """Give a run that ended at a second of 14:00, with its view of an order, a flow and the account."""
+    at = f"2020-03-16T14:00:{ended}.000000Z"
+    return {
+        "runs": [{"run_id": run_id, "portfolio": "main", "finished_at": at}],
+        "orders": [{**ORDER, "run_id": run_id, **order}],
+        "equity": [{"portfolio": "main", "session": "s", "at": at, "equity": run_id, "run_id": run_id}],
+        "flows": [{"id": "a1", "portfolio": "main", "run_id": run_id, "amount": "500.00"}],
+    }
+
+
+@pytest.mark.parametrize("ends", [("01", "02"), ("02", "01"), ("01", "01")])
+def test_of_two_runs_side_by_side_either_may_be_written_first(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """Who waits for whom at the database decides nothing: the rows are those of the records."""
+    open_one = beside("r1", ends[0], arrival_price="240")
+    ended = beside("r2", ends[1], status="filled", filled_qty="1.50", finished_at="2020-03-16T14:00:00Z")
+    found = []
+    for n, pair in enumerate(((open_one, ended), (ended, open_one))):
+        base = SqliteTrades(tmp_path / f"{n}.db")
+        for rows in pair:
+            base.add(rows)
+        base.add(pair[0])
+        found.append([base.query(f"SELECT * FROM {name} ORDER BY 1, 3") for name in open_one])  # noqa: S608 - our own names
+    assert found[0] == found[1]
+    (order,) = found[0][1]
+    first = "r2" if ends == ("02", "01") else "r1"
+    assert (order["run_id"], order["status"], order["arrival_price"]) == (first, "filled", "240")
+    assert {row["run_id"] for row in found[0][3]} == {first}
+    if ends == ("01", "01"):
+        assert found[0][2][0]["run_id"] == "r1"
+
+
 def test_the_first_versions_file_is_brought_up_to_date(trades: SqliteTrades) -> None:
     """A reader and a writer both migrate it; every row of it stays, and what is new is null."""
     trades.path.parent.mkdir()
