@@ -375,6 +375,17 @@ def test_damage_in_the_middle_halts(trades: SqliteTrades) -> None:
     assert halted.value.code == "database_damaged"
 
 
+def test_a_text_that_is_none_is_damage(trades: SqliteTrades) -> None:
+    """SQLite does not look into its texts; a byte changed there is found when the row is read."""
+    trades.add({"events": [{"id": "e1", "message": "what was said"}]})
+    trades.path.write_bytes(trades.path.read_bytes().replace(b"what was said", b"what \xd7as said"))
+    assert trades.damage() is None
+    with pytest.raises(Halted) as halted:
+        trades.query("SELECT * FROM events")
+    assert halted.value.code == "database_damaged"
+    assert trades.query("SELECT id FROM events") == [{"id": "e1"}]
+
+
 def test_a_newer_schema_halts(trades: SqliteTrades) -> None:
     """A database of a later version is neither read nor written."""
     trades.add({})

@@ -154,7 +154,7 @@ prices = st.integers(1, 10**6).map(lambda n: D(n).scaleb(-2))
 
 @st.composite
 def trades(draw: st.DrawFn, ratios: tuple[float, ...] = ()) -> list[Event]:
-    """Draw a history of one symbol in which nothing is sold that is not held, and perhaps splits."""
+    """Draw a history of one symbol in which nothing is sold that is not held."""
     events: list[Event] = []
     day = 0
     for n in range(draw(st.integers(1, 25))):
@@ -197,7 +197,7 @@ def test_shares_and_money_are_conserved(events: list[Event], last: Decimal) -> N
 @settings(max_examples=60, deadline=None)
 @given(trades((2.0, 0.5, 1 / 3, 1.05)))
 def test_laws_of_every_history(events: list[Event]) -> None:
-    """Whatever splits: the basis is conserved, lots stay in order, nothing is washed twice or without a loss."""
+    """Whatever splits: the basis is conserved, lots stay in order, and only losses are washed."""
     found = ledger(events)
     spent = sum((one.cost or D(0) for one in found.closed), D(0))
     spent += sum((lot.cost or D(0) for lot in found.held["AAA"]), D(0))
@@ -216,12 +216,12 @@ def test_laws_of_every_history(events: list[Event]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(trades())
 def test_a_loss_is_washed_as_the_rule_says(events: list[Event]) -> None:
-    """No purchase within 30 days of a sale: nothing is washed. All that is washed was bought in some window."""
+    """No purchase within 30 days of a sale: nothing is washed, and never more than was bought."""
     found = ledger(events)
     bought = [e for e in events if isinstance(e, Trade) and e.side == "buy"]
 
     def near(one: Closed) -> bool:
-        return any(abs((b.day - one.sold).days) <= 30 for b in bought)  # noqa: PLR2004 - as the law says
+        return any(abs((b.day - one.sold).days) <= 30 for b in bought)
 
     assert all(near(one) for one in found.closed if one.washed)
     washed_shares = sum((one.washed for one in found.closed), D(0))

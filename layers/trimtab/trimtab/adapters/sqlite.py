@@ -127,6 +127,9 @@ CREATE TABLE timings (
 )
 """The SQL script that leads from each schema version to the next; the version is `PRAGMA user_version`."""
 
+UNREADABLE = "Could not decode to UTF-8"
+"""Opens what Python says of a text that is none, where it does not raise `UnicodeDecodeError`."""
+
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _OUTSIDE = frozenset(
     {
@@ -254,6 +257,8 @@ class SqliteTrades:
                 database.execute("PRAGMA synchronous = FULL")
                 database.execute("PRAGMA mmap_size = 0")
                 yield database
+        except UnicodeDecodeError as error:  # a byte changed in a text, which SQLite does not look at
+            raise damaged(self.path, error) from error
         except sqlite3.DatabaseError as error:
             translate(error, self.path, writing=mode == "rwc")
             raise
@@ -431,7 +436,7 @@ def translate(error: sqlite3.DatabaseError, path: Path | str, *, writing: bool) 
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
         raise _NeedsWriter from error
-    if code & 0xFF in _DAMAGED:
+    if code & 0xFF in _DAMAGED or str(error).startswith(UNREADABLE):
         raise damaged(path, error) from error
     if code & 0xFF in _OUTSIDE and (writing or code & 0xFF != sqlite3.SQLITE_READONLY):
         raise OSError(f"{path}: {error}") from error

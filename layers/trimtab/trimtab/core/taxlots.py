@@ -207,7 +207,7 @@ class Ledger:
         return found
 
     def estimate(self, trade: Trade) -> list[Closed]:
-        """Give what a sale would close, and of a loss what purchases before it would take; nothing is kept."""
+        """Give what a sale would close, and of a loss what earlier purchases would take; nothing is kept."""
         lots = _first(self.held.get(trade.symbol, ()), trade.qty)[1]
         found = []
         for closed in self.sale(trade):

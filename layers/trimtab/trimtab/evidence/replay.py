@@ -21,7 +21,8 @@ from trimtab.core.record import canonical, inputs_digest
 from trimtab.core.risk import RULES, Approval, Conditions, adopt
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
-from trimtab.evidence.seal import opened
+from trimtab.evidence.books import Witnessed
+from trimtab.evidence.seal import opened, plan_key
 from trimtab.stations import account, prices
 from trimtab.stations.arrive import Today
 from trimtab.stations.evidence import Evidence
@@ -106,11 +107,15 @@ class Replayed:
 
 @dataclass(slots=True)
 class Replayer:
-    """What replays runs of one store: how inputs are read, and how a recorded strategy is found."""
+    """What replays runs of one store: how inputs are read, and how a recorded strategy is found.
+
+    `witnessed` is what the records that were found sound say of other files.
+    """
 
     store: Store
     read_inputs: Callable[[bytes], Bars]
     decider: Callable[[Document], Decider]
+    witnessed: Witnessed = field(default_factory=lambda: Witnessed(set(), set()))
     _known: dict[bytes, Decider] = field(default_factory=dict)
 
     def replay(self, folder: str) -> Replayed:
@@ -180,12 +185,21 @@ class Replayer:
         sealed = opened(self.store, folder)
         if sealed.record is None:
             return _unread(sealed)
+        self._witness(sealed.record)
         if sealed.cleared:
             return Replayed(sealed.run_id, sealed.session, "cleared", None, CLEARED)
         bars = None if sealed.inputs is None else self._bars(sealed.record, sealed.inputs)
         if isinstance(bars, str):
             return Replayed(sealed.run_id, sealed.session, "damaged", None, bars)
         return Replayed(sealed.run_id, sealed.session, "sound")
+
+    def _witness(self, record: Document) -> None:
+        """Note what a sound record says of files outside its folder."""
+        if record["plan"] is not None:
+            self.witnessed.plans.add(plan_key(record))
+        account = record["account"]
+        if account is not None and account["h8"] is not None and not record["dry_run"]:
+            self.witnessed.accounts.add((account["h8"], record["mode"]))
 
     def _decider(self, record: Document) -> Decider:
         key = canonical(record["config"]["strategy"])

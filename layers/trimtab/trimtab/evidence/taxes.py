@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trimtab.core.taxlots import Closed, Event, Ledger, Lot
     from trimtab.ports import Store, Trades
 
-__all__ = ["estimates", "lots_document", "ledger_of"]
+__all__ = ["estimates", "ledger_of", "lots_document"]
 
 FILLS = """
 SELECT fill_id, fills.symbol, fills.side, fills.qty, fills.price, at
@@ -31,7 +31,8 @@ FROM fills JOIN orders USING (client_order_id) WHERE portfolio = ?
 """
 COUNTED = """
 SELECT run_id, runs.session, started_at FROM runs JOIN equity USING (run_id)
-WHERE runs.portfolio = ? AND dry_run = 0 AND account_equity IS NOT NULL ORDER BY started_at DESC, run_id DESC
+WHERE runs.portfolio = ? AND dry_run = 0 AND account_equity IS NOT NULL
+ORDER BY started_at DESC, run_id DESC
 """
 """The runs that read the holdings before they planned, newest first."""
 HELD = """
@@ -42,7 +43,7 @@ MONTHLY = """
 SELECT MAX(run_id) AS run_id, session FROM runs
 WHERE portfolio = ? AND inputs_digest IS NOT NULL GROUP BY substr(session, 1, 7) ORDER BY session
 """
-"""One run a month: each record tells the actions of at least 20 sessions more than the strategy looks back."""
+"""One run a month: each record tells the actions of 20 sessions more than the strategy looks back."""
 PRICES = "SELECT session, symbol, price FROM holdings WHERE portfolio = ?"
 NOT_ADVICE = "first in, first out; an aid and no tax advice: what the broker reports counts"
 
