@@ -24,6 +24,7 @@ STEPS = [
     "verdicts",
     "slots",
     "fills",
+    "taxes",
 ]
 
 

@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
+from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.desk import Desk
-from trimtab.errors import Halted, Interrupted
+from trimtab.errors import Halted, Interrupted, TrimtabError
 from trimtab.settings import redactor
 from trimtab.show.document import exit_status, run_document, stopped_record
 from trimtab.show.page import advice
@@ -82,9 +83,21 @@ def _once(
         options=options_of(arguments),
         sending=" --no-dry-run" if getattr(arguments, "dry_run", None) is False else "",
         planned_only=arrival.only_plan,
+        taxes=_taxes(settings, record),
     )
     terminal.say(run_text(record, facts, terminal.page))
     return _finish(record, run_document(record), terminal, log, facts.seconds)
+
+
+def _taxes(settings: Settings, record: Document) -> dict[str, str]:
+    """Say what orders that were not sent would realise; nothing where that can't be known."""
+    if record["outcome"] != "dry_run":
+        return {}
+    from trimtab.evidence.taxes import estimates  # noqa: PLC0415 - a run that sends does not pay for it
+
+    with suppress(TrimtabError, OSError):
+        return estimates(*open_store(settings.store_url), record)
+    return {}
 
 
 def _many(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trimtab import __version__
+from trimtab.cli import looking
 from trimtab.cli.values import clock_time as _time
 from trimtab.cli.values import count as _count
 from trimtab.cli.values import iso_date as _date
@@ -183,30 +184,6 @@ def _run(parser: argparse.ArgumentParser) -> None:
     steps.add_argument(
         "--sessions", type=_count, metavar="N", help="simulated mode: --next, N times, until one run stops"
     )
-
-
-def _history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="the last N runs (default: 20)")
-
-
-def _show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `last`")
-
-
-def _explain(parser: argparse.ArgumentParser) -> None:
-    _show(parser)
-    parser.add_argument("symbol", nargs="?", metavar="SYMBOL", help="one symbol (default: all)")
-
-
-def _diff(parser: argparse.ArgumentParser) -> None:
-    _show(parser)
-    parser.add_argument("other", metavar="RUN", help="the other one")
-
-
-def _replay(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
-    which.add_argument("--all", action="store_true", help="every run of the portfolio")
 
 
 def _halt(parser: argparse.ArgumentParser) -> None:
@@ -405,11 +382,16 @@ VERBS = {
     "status": Verb(
         "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
     ),
-    "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
-    "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
-    "explain": Verb("explain", "say why a run ordered what it did", "trimtab explain last", _explain),
-    "diff": Verb("diff", "say what changed between two runs", "trimtab diff 20260105 last", _diff),
-    "replay": Verb("replay", "work recorded runs out again, and compare", "trimtab replay --all", _replay),
+    "history": Verb(
+        "reading", "list past runs, all or some", "trimtab history --outcome halted", looking.history
+    ),
+    "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", looking.show),
+    "explain": Verb("explain", "say why a run ordered what it did", "trimtab explain last", looking.explain),
+    "diff": Verb("diff", "say what changed between two runs", "trimtab diff 20260105 last", looking.diff),
+    "lots": Verb("lots", "show tax lots and what was realised", "trimtab lots --year 2026", looking.lots),
+    "replay": Verb(
+        "replay", "work recorded runs out again, and compare", "trimtab replay --all", looking.replay
+    ),
     "verify": Verb("replay", "hold the records against their sums", "trimtab verify", _none),
     "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
     "compare": Verb(

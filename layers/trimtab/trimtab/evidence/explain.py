@@ -6,7 +6,7 @@ It is read from the record alone; the numbers on the way are made by `core.plan.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from trimtab.core.plan import Book, wanted
 from trimtab.core.record import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trimtab.core.plan import Sized
     from trimtab.core.record import Document
 
@@ -55,6 +57,7 @@ MEANS = {
 """What each binding constraint is, with its key in config.json where it has one."""
 
 
+REALISES_NOTHING = "nothing is realised"
 STOPPED = frozenset({"halted", "interrupted"})
 """The outcomes of a run that did not pass the whole line."""
 SHARE_NOISE = 1e-6
@@ -91,18 +94,27 @@ class Explained:
         }
 
 
-def explain(record: Document) -> tuple[Explained, ...]:
-    """Explain every symbol that the run's plan orders or holds, in their order; none without a plan."""
+def explain(record: Document, taxes: Mapping[str, str] | None = None) -> tuple[Explained, ...]:
+    """Explain every symbol that the run's plan orders or holds, in their order; none without a plan.
+
+    `taxes` say of orders what they would realise; they end each chain, where they are given.
+    """
     planned = {row["symbol"]: row for row in record["planned"]}
     held = {row["symbol"]: row for row in record["holds"]}
     if not planned and not held:
         return ()
     book = _book(record)
     wish = wanted(book, _execution(record))
-    return tuple(
+    chains = (
         _explained(record, book, wish, i, planned.get(symbol) or held[symbol])
         for i, symbol in enumerate(book.symbols)
         if symbol in planned or symbol in held
+    )
+    if taxes is None:
+        return tuple(chains)
+    return tuple(
+        replace(chain, steps=(*chain.steps, Step("taxes", taxes.get(chain.symbol, REALISES_NOTHING))))
+        for chain in chains
     )
 
 

@@ -225,7 +225,7 @@ def _of_sale(closed: Sequence[Closed]) -> str:
         kind: [one.gain for one in closed if one.term == kind and one.gain is not None]
         for kind in ("short", "long")
     }
-    parts = [f"{_signed(sum(some, NONE))} {kind} term" for kind, some in gains.items() if some]
+    parts = [f"{_made(sum(some, NONE))} {kind} term" for kind, some in gains.items() if some]
     unknown = _sum(one.qty for one in closed if one.gain is None)
     if unknown:
         parts.append(f"{_shares(unknown)} of unknown basis")
@@ -246,8 +246,8 @@ def _of_buy(found: Ledger, trade: Trade) -> str:
     return f"wash sale: it was sold at a loss within 30 days ({days}), which buying it again may disallow"
 
 
-def _signed(amount: Decimal) -> str:
-    return f"{amount:+,.2f} USD"
+def _made(amount: Decimal) -> str:
+    return f"{'loses' if amount < 0 else 'gains'} {abs(amount):,.2f} USD"
 
 
 def _shares(qty: Decimal) -> str:

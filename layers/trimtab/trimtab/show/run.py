@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,6 +11,8 @@ from trimtab.core.schedule import NEW_YORK
 from trimtab.show.page import Column, advice, number, percent, table, usd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trimtab.core.record import Document
     from trimtab.show.page import Page
 
@@ -19,6 +21,8 @@ __all__ = ["STATIONS", "Facts", "fills", "holdings", "next_step", "run_text", "t
 STATIONS = ("fetch", "validate", "positions", "strategy", "plan", "risk", "execute", "record")
 """The stations in the order in which a run passes them."""
 
+NARROW = 80
+"""On a page of so many columns the line of stations needs its gaps."""
 COLOURS = {"halted": "red", "interrupted": "red", "closed": "yellow", "dry_run": "yellow"}
 
 
@@ -29,7 +33,8 @@ class Facts:
     `data` names the prices, `store` is where the record lies, `seconds` how long the run took on this
     machine. A suggested command begins with `program`, needs `options` to find the same configuration, and
     `sending` where this run was told by a flag to send. `planned_only` says that nothing is recorded, `past`
-    that the run was an earlier one, after which there is no next step.
+    that the run was an earlier one, after which there is no next step. `taxes` say by symbol what an order
+    would realise.
     """
 
     data: str
@@ -40,6 +45,7 @@ class Facts:
     sending: str = ""
     planned_only: bool = False
     past: bool = False
+    taxes: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_text(record: Document, facts: Facts, page: Page) -> str:
@@ -51,6 +57,7 @@ def run_text(record: Document, facts: Facts, page: Page) -> str:
         warnings(record, page),
         orders(record, page),
         holds(record, page),
+        taxes(facts, page),
         fills(record, page),
         holdings(record, page),
         footer(record, facts, page),
@@ -88,7 +95,8 @@ def stations(record: Document, page: Page) -> str:
     if stopped:
         marks.append(page.paint(f"✗ {rest[0]}", "bold", "red"))
         rest = rest[1:]
-    return "  ".join([*marks, *(page.paint(f"· {name}", "dim") for name in rest)])
+    gap = "  " if page.width > NARROW else " "
+    return gap.join([*marks, *(page.paint(f"· {name}", "dim") for name in rest)])
 
 
 def outcome(record: Document, page: Page) -> str:
@@ -158,6 +166,12 @@ def holds(record: Document, page: Page) -> str:
         for hold in record["holds"]
     ]
     return table(page, "Holds", columns, rows)
+
+
+def taxes(facts: Facts, page: Page) -> str:
+    """Lay out what the orders would realise at the last closes."""
+    columns = (Column("symbol"), Column("first in, first out, at the last closes"))
+    return table(page, "Taxes, estimated", columns, sorted(facts.taxes.items()))
 
 
 def fills(record: Document, page: Page) -> str:
