@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults processes mutants bench lock clean
+.PHONY: help demo test check faults processes evidence mutants bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -50,6 +50,10 @@ faults: $(VENV)/dev.stamp  ## Play 100,000 schedules of faults and every single 
 
 processes: $(VENV)/dev.stamp  ## Kill, halt and break real runs at every request (an hour)
 	$(BIN)/python tests/process/campaign.py
+
+evidence: $(VENV)/dev.stamp  ## Replay a year of runs, flip bytes in every file, make 250 stormy stores anew (minutes)
+	$(BIN)/python tests/evidence/year.py
+	$(BIN)/python tests/faults/rebuilt.py
 
 mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
 	$(BIN)/python tests/mutation/mutate.py

@@ -247,7 +247,7 @@ def test_the_database_is_held_against_the_records(desk: Desk) -> None:
 
 
 def test_what_no_runs_sums_cover_is_held_against_itself(desk: Desk) -> None:
-    """Events, the binding, and the plan of a run that died without a record: each is named where it changed."""
+    """Events, the binding, the plan of a run that left no record: each is named where it changed."""
     traded(desk, "1")
     assert desk("halt", "a test").status == 0
     assert desk("resume").status == 0
@@ -257,8 +257,9 @@ def test_what_no_runs_sums_cover_is_held_against_itself(desk: Desk) -> None:
     for name in ("events", "portfolios", "plans/main"):
         path = next((desk.folder / STORE / name).iterdir())
         whole = path.read_bytes()
-        path.write_bytes(whole.replace(b"main", b"mine").replace(b"simulated", b"paper"))
+        path.write_bytes(whole.replace(b"main", b"mine", 1).replace(b"simulated", b"paper"))
         done = desk("verify", "--json")
+        assert "✗ trades.db: not as the records say" in done.err
         told = done.document["files"]
         if name == "portfolios":  # no record is left that says which account it was
             assert told == []

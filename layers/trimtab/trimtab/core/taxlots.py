@@ -165,10 +165,11 @@ class Ledger:
     closed: list[Closed] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     _losses: dict[str, list[_Loss]] = field(default_factory=dict)
+    _shares: dict[str, Decimal] = field(default_factory=dict)
 
     def shares(self, symbol: str) -> Decimal:
         """Give the shares of a symbol in its lots."""
-        return sum((lot.qty for lot in self.held.get(symbol, ())), NONE)
+        return self._shares.get(symbol, NONE)
 
     def take(self, event: Event) -> None:
         """Take an event in; events come in the order of time, a split before the trades of its day."""
@@ -178,21 +179,22 @@ class Ledger:
         lots = self.held.setdefault(event.symbol, [])
         if isinstance(event, Split):
             lots[:] = [lot.split(event.ratio) for lot in lots]
+            self._shares[event.symbol] = sum((lot.qty for lot in lots), NONE)
             self._split_losses(event)
         elif isinstance(event, Moved):
             self._move(event)
         elif event.side == "buy":
             cost = event.qty * event.price + event.fee
-            lots.append(Lot(event.symbol, event.qty, cost, event.day, event.name))
+            self._in(Lot(event.symbol, event.qty, cost, event.day, event.name))
             self._wash_after(event)
         else:
             sold = self.sale(event)
-            lots[:] = _first(lots, event.qty)[1]
+            self._out(event.symbol, event.qty)
             self._wash_before(sold)
 
     def sale(self, trade: Trade) -> list[Closed]:
         """Give what a sale would close, lot by lot; shares beyond all lots have an unknown basis."""
-        taken = _first(self.held.get(trade.symbol, ()), trade.qty)[0]
+        taken = _first(self.held.get(trade.symbol, []), trade.qty)[0]
         beyond = trade.qty - sum((lot.qty for lot in taken), NONE)
         if beyond > 0:
             taken.append(Lot(trade.symbol, beyond, None, None))
@@ -208,8 +210,9 @@ class Ledger:
 
     def estimate(self, trade: Trade) -> list[Closed]:
         """Give what a sale would close, and of a loss what earlier purchases would take; nothing is kept."""
-        lots = _first(self.held.get(trade.symbol, ()), trade.qty)[1]
-        found = []
+        lots = self.held.get(trade.symbol, [])
+        _, whole, rest = _first(lots, trade.qty)
+        lots, found = [*rest, *lots[whole:]], []
         for closed in self.sale(trade):
             done, lots = _washed(closed, lots)
             found.append(done)
@@ -224,13 +227,21 @@ class Ledger:
                 found.append(closed)
         return found
 
+    def _in(self, lot: Lot) -> None:
+        self.held[lot.symbol].append(lot)
+        self._shares[lot.symbol] = self.shares(lot.symbol) + lot.qty
+
+    def _out(self, symbol: str, qty: Decimal) -> None:
+        taken, whole, rest = _first(self.held[symbol], qty)
+        self.held[symbol][:whole] = rest
+        self._shares[symbol] = self.shares(symbol) - sum((lot.qty for lot in taken), NONE)
+
     def _move(self, event: Moved) -> None:
         self.moved.append(event)
-        lots = self.held[event.symbol]
         if event.qty > 0:
-            lots.append(Lot(event.symbol, event.qty, None, None))
+            self._in(Lot(event.symbol, event.qty, None, None))
         else:
-            lots[:] = _first(lots, -event.qty)[1]
+            self._out(event.symbol, -event.qty)
 
     def _count(self, event: Count) -> None:
         """Make the lots what was seen to be there; a rounding difference goes to the newest lot."""
@@ -239,8 +250,9 @@ class Ledger:
             lots = self.held.setdefault(symbol, [])
             if abs(apart) >= LEAST_MOVE:
                 self._move(Moved(symbol, event.day, apart))
-            elif lots and lots[-1].qty + apart > 0:
+            elif apart and lots and lots[-1].qty + apart > 0:
                 lots[-1] = replace(lots[-1], qty=lots[-1].qty + apart)
+                self._shares[symbol] = event.held.get(symbol, NONE)
 
     def _split_losses(self, event: Split) -> None:
         for loss in self._losses.get(event.symbol, ()):
@@ -250,7 +262,8 @@ class Ledger:
         """Set lots that were bought shortly before, and are still held, against what was sold at a loss."""
         for closed in sold:
             lots = self.held[closed.symbol]
-            done, lots[:] = _washed(closed, lots)
+            near = _near(lots, closed.sold)
+            done, lots[near:] = _washed(closed, lots[near:])
             self.closed.append(done)
             if (done.gain or NONE) < 0 and done.washed < done.qty:
                 left = _Loss(len(self.closed) - 1, done.qty - done.washed)
@@ -258,16 +271,28 @@ class Ledger:
 
     def _wash_after(self, trade: Trade) -> None:
         """Set the newest lot against what was sold at a loss shortly before."""
-        lots, losses = self.held[trade.symbol], self._losses.get(trade.symbol, [])
-        for loss in losses:
+        lots, open_ones = self.held[trade.symbol], []
+        for loss in self._losses.get(trade.symbol, ()):
             closed = self.closed[loss.place]
             if trade.day > closed.sold + WASH_DAYS:
-                continue
+                continue  # and never again: days only go on
             some = min(loss.left, lots[-1].qty - lots[-1].spent)
-            lots[-1] = replace(lots[-1], spent=lots[-1].spent + some)
-            loss.left -= some
-            shares = (some * loss.unit.denominator / loss.unit.numerator).quantize(GRAIN)
-            self.closed[loss.place] = replace(closed, washed=min(closed.washed + shares, closed.qty))
+            if some > 0:
+                lots[-1] = replace(lots[-1], spent=lots[-1].spent + some)
+                loss.left -= some
+                shares = (some * loss.unit.denominator / loss.unit.numerator).quantize(GRAIN)
+                self.closed[loss.place] = replace(closed, washed=min(closed.washed + shares, closed.qty))
+            if loss.left > 0:
+                open_ones.append(loss)
+        self._losses[trade.symbol] = open_ones
+
+
+def _near(lots: list[Lot], day: date) -> int:
+    """Give the place from which on lots may have been bought at most 30 days before a day."""
+    place = len(lots)
+    while place and (lots[place - 1].acquired or day) >= day - WASH_DAYS:
+        place -= 1
+    return place
 
 
 def _washed(closed: Closed, lots: list[Lot]) -> tuple[Closed, list[Lot]]:
@@ -278,24 +303,23 @@ def _washed(closed: Closed, lots: list[Lot]) -> tuple[Closed, list[Lot]]:
     for lot in lots:
         near = lot.acquired is not None and lot.acquired >= closed.sold - WASH_DAYS
         some = min(closed.qty - closed.washed, lot.qty - lot.spent) if near else NONE
-        closed = replace(closed, washed=closed.washed + some)
-        after.append(replace(lot, spent=lot.spent + some))
+        closed = replace(closed, washed=closed.washed + some) if some else closed
+        after.append(replace(lot, spent=lot.spent + some) if some else lot)
     return closed, after
 
 
-def _first(lots: Iterable[Lot], qty: Decimal) -> tuple[list[Lot], list[Lot]]:
-    """Part lots into the first `qty` shares and what is left."""
+def _first(lots: list[Lot], qty: Decimal) -> tuple[list[Lot], int, list[Lot]]:
+    """Give the first `qty` shares as lots, how many lots they touch, and what is left of those."""
     taken: list[Lot] = []
-    kept: list[Lot] = []
-    for lot in lots:
+    for place, lot in enumerate(lots):
         if qty <= 0:
-            kept.append(lot)
-            continue
+            return taken, place, []
         part, left = lot.part(qty)
         taken.append(part)
-        kept += [] if left is None else [left]
         qty -= part.qty
-    return taken, kept
+        if left is not None:
+            return taken, place + 1, [left]
+    return taken, len(lots), []
 
 
 def _exact(ratio: float) -> Fraction:

@@ -40,7 +40,8 @@ def replay_text(document: Document, page: Page) -> str:
     """Lay out what came of the runs: how many stand, and each that does not."""
     runs: list[Document] = document["runs"]
     if not runs:
-        return f"no run of {document['portfolio']} is recorded in {document['store']} yet"
+        none = f"no run of {document['portfolio']} is recorded in {document['store']} yet"
+        return "\n\n".join([none, *([] if document["stands"] else _beside(document, page))])
     counts = Counter(run["result"] for run in runs)
     lines = [f"{counts[result]:>6}  {text}" for result, text in MEANS.items() if counts[result]]
     head = page.paint("Every record stands.", "bold", "green")
