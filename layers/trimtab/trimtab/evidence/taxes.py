@@ -56,7 +56,10 @@ def ledger_of(store: Store, trades: Trades, portfolio: str, until: str | None = 
         OSError: the store can't be read.
     """
     limit = None if until is None else datetime.fromisoformat(until)
-    timed = [*_fills(trades, portfolio), *_counts(trades, portfolio)]
+    timed: list[tuple[datetime, Trade | Count]] = [
+        *_fills(trades, portfolio),
+        *_counts(trades, portfolio),
+    ]
     known = [(at, event) for at, event in timed if limit is None or at <= limit]
     if not known:
         return ledger(())

@@ -21,6 +21,9 @@ __all__ = ["flag_document", "history_text", "record_text", "status_text"]
 
 LONG_H = 72
 """Hours from which on a time is told in days."""
+WITH_REASONS = 100
+"""Columns of a page from which on a run's line in the history has room for its reason."""
+BELOW = " " * 14
 WITH_PRICES = 90
 """Columns of a page from which on the holdings have their prices."""
 
@@ -140,23 +143,28 @@ def _band(row: Mapping[str, Any]) -> str:
 
 
 def history_text(runs: Sequence[Mapping[str, Any]], page: Page) -> str:
-    """List runs, the newest last."""
+    """List runs, the newest last; on a narrow page what did not go as planned stands below its run."""
     columns = (
         *(Column("session"), Column("run"), Column("outcome"), Column("orders", right=True)),
         *(Column("equity USD", right=True), Column("why")),
     )
-    rows = []
-    for run in reversed(runs):
-        outcome = f"{run['outcome']}{' (dry)' if run['dry_run'] and run['outcome'] != 'dry_run' else ''}"
-        why = note(run["outcome"], run["reason"])
-        warned = f"{run['warnings']} warning{'s' * (run['warnings'] != 1)}" if run["warnings"] else ""
-        rows.append(
-            (
-                *(run["session"] or "-", run["run_id"], outcome, str(run["orders"])),
-                *(usd(run["equity"]), "; ".join(part for part in (why, warned) if part)),
-            )
-        )
-    return table(page, "Runs", columns, rows, cut=True)
+    rows = [_run_row(run) for run in reversed(runs)]
+    if page.width >= WITH_REASONS or not rows:
+        return table(page, "Runs", columns, rows, cut=True)
+    lines = table(page, "Runs", columns[:-1], [row[:-1] for row in rows]).splitlines()
+    below = [[page.paint(page.wrap(f"{BELOW}{row[-1]}", BELOW), "dim")] if row[-1] else [] for row in rows]
+    told = [line for head, why in zip(lines[2:], below, strict=True) for line in (head, *why)]
+    return "\n".join([*lines[:2], *told])
+
+
+def _run_row(run: Mapping[str, Any]) -> tuple[str, ...]:
+    outcome = f"{run['outcome']}{' (dry)' if run['dry_run'] and run['outcome'] != 'dry_run' else ''}"
+    why = note(run["outcome"], run["reason"])
+    warned = f"{run['warnings']} warning{'s' * (run['warnings'] != 1)}" if run["warnings"] else ""
+    return (
+        *(run["session"] or "-", run["run_id"], outcome, str(run["orders"]), usd(run["equity"])),
+        "; ".join(part for part in (why, warned) if part),
+    )
 
 
 def record_text(record: Document, facts: Facts, page: Page, *, whole: bool) -> str:
@@ -196,13 +204,14 @@ def _decision(record: Document, page: Page) -> str:
 
 
 def _verdicts(record: Document, page: Page) -> str:
+    """Lay out the verdicts, those that refused first."""
     columns = (Column(""), Column("rule"), Column("subject"), Column("seen; allowed"))
     rows = [
         (
             *("✓" if v["passed"] else "✗", v["rule"], v["subject"]),
             f"{v['seen']}; allowed: {v['allowed']}" + (f" ({v['detail']})" if v["detail"] else ""),
         )
-        for v in record["verdicts"]
+        for v in sorted(record["verdicts"], key=lambda verdict: bool(verdict["passed"]))
     ]
     return table(page, "Verdicts", columns, rows)
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from trimtab.core.lots import plain
 from trimtab.show.page import Column, advice, table, usd
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _symbols(document: Document, page: Page) -> str:
 
 def _symbol(symbol: str, lots: list[Document], *, together: bool = False) -> tuple[str, ...]:
     gains = [_total(lot["gain"] for lot in lots if lot["term"] == kind) for kind in ("short", "long")]
-    shares = "" if together else f"{sum(Decimal(lot['qty']) for lot in lots).normalize():f}"
+    shares = "" if together else plain(sum((Decimal(lot["qty"]) for lot in lots), Decimal(0)))
     basis = UNKNOWN if any(lot["cost"] is None for lot in lots) else usd(_total(lot["cost"] for lot in lots))
     value = _total(lot["value"] for lot in lots)
     return (symbol, str(len(lots)), shares, basis, usd(value), *map(usd, gains))
