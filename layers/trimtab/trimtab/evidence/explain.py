@@ -32,6 +32,7 @@ MEANS = {
     "max_order_usd": "risk.max_order_usd: no order above this value, the rest follows in later sessions",
     "max_adv_share": "risk.max_adv_share: no order above its share of the average volume",
     "max_turnover": "risk.max_turnover: the session's orders are scaled to what may be turned over",
+    "cash_first": "execution.cash_flow_first: new cash is used before it is sold",
     "cash": "cash: the buys are scaled to what cash and sells pay for",
     "in_band": "execution.band and band_relative: the drift is below both",
     "at_target": "nothing to trade: less than the smallest lot away from the target",
