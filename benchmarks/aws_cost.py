@@ -2,8 +2,8 @@
 
     python benchmarks/aws_cost.py --billed-seconds 2 --memory-mb 512
 
-The prices are those of us-east-1 without taxes, as AWS publishes them on its pricing pages, November 2026. The table
-stands in docs/aws.md; a test holds the two together.
+The prices are those of us-east-1 without taxes, as AWS publishes them on its pricing pages, November 2026.
+The tables stand in docs/aws.md; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def table(lines: tuple[Line, ...]) -> Iterator[str]:
     yield "| what | a month | USD each | USD | after free units |"
     yield "|---|---:|---:|---:|---:|"
     for line in lines:
-        amount = f"{line.amount:,.4g} {line.unit}" if line.amount < 1000 else f"{line.amount:,.0f} {line.unit}"
+        amount = f"{line.amount:,.0f}" if line.amount >= 1000 else f"{line.amount:.4g}"
         price = f"{line.price:.10f}".rstrip("0").rstrip(".")
-        yield f"| {line.what} | {amount} | {price} | {line.usd:.4f} | {line.after_free:.4f} |"
+        yield f"| {line.what} | {amount} {line.unit} | {price} | {line.usd:.4f} | {line.after_free:.4f} |"
     sums = sum(line.usd for line in lines), sum(line.after_free for line in lines)
     yield f"| **together** | | | **{sums[0]:.2f}** | **{sums[1]:.2f}** |"
 

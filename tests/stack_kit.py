@@ -1,7 +1,7 @@
-"""Stack kit: template.yaml as CloudFormation would see it, expanded and with its parameters put in, without AWS.
+"""Stack kit: template.yaml as CloudFormation would see it, expanded, its parameters put in, without AWS.
 
-What only AWS knows stands as a name of its own: `arn:<logical id>` for an ARN, `<logical id>.<attribute>` for other
-attributes, `<logical id>` for what `Ref` gives.
+What only AWS knows stands as a name of its own: `arn:<logical id>` for an ARN, `<logical id>.<attribute>` for
+other attributes, `<logical id>` for what `Ref` gives.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Stack:
     def of_type(self, kind: str) -> dict[str, dict[str, Json]]:
         """The properties of each resource of a type, by logical id."""
         return {
-            name: found["Properties"] for name, found in self.resources.items() if found["Type"] == f"AWS::{kind}"
+            name: found["Properties"]
+            for name, found in self.resources.items()
+            if found["Type"] == f"AWS::{kind}"
         }
 
     def resolved(self, value: Json) -> Json:
@@ -85,25 +87,24 @@ class Stack:
         return {key: inner for key, inner in found.items() if inner is not NOTHING}
 
     def _function(self, name: str, argument: Json) -> Json:
-        match name:
-            case "Ref":
-                return self._ref(argument)
-            case "If":
-                condition, then, otherwise = argument
-                return self.resolved(then if self.holds(condition) else otherwise)
-            case "GetAtt":
-                return self._attribute(".".join(argument) if isinstance(argument, list) else argument)
-            case "Sub":
-                return self._substituted(argument)
-            case "FindInMap":
-                table, *keys = self.resolved(argument)
-                return self.template["Mappings"][table][keys[0]][keys[1]]
-            case "Select":
-                index, values = argument
-                return self.resolved(values)[int(index)]
-            case "GetAZs":
-                return [f"{REGION}a", f"{REGION}b"]
-        raise AssertionError(f"no function that this kit knows: {name}")
+        known = {
+            "Ref": self._ref,
+            "If": self._chosen,
+            "GetAtt": lambda path: self._attribute(".".join(path)),
+            "Sub": self._substituted,
+            "FindInMap": self._found,
+            "Select": lambda pair: self.resolved(pair[1])[int(pair[0])],
+            "GetAZs": lambda _region: [f"{REGION}a", f"{REGION}b"],
+        }
+        return known[name](argument)
+
+    def _chosen(self, argument: Json) -> Json:
+        condition, then, otherwise = argument
+        return self.resolved(then if self.holds(condition) else otherwise)
+
+    def _found(self, argument: Json) -> Json:
+        table, first, second = self.resolved(argument)
+        return self.template["Mappings"][table][first][second]
 
     def _ref(self, name: str) -> Json:
         pseudo = {

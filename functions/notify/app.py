@@ -44,27 +44,36 @@ logger = Logger(service="notify", json_serializer=_line)
 def handler(event: object, context: LambdaContext) -> Document:
     """Tell every message of an event to every receiver, and give how many there were of each.
 
-    What nobody took raises: Lambda calls again, and at last keeps the event in the queue of what failed. So a message
-    may be told twice and is never lost.
+    What nobody took raises: Lambda calls again, and at last keeps the event in the queue of what failed. So a
+    message may be told twice and is never lost.
 
     Raises:
         Misconfigured: there is no receiver, or one is not allowed.
         Undelivered: nobody took one of the messages.
     """
     try:
-        messages, channels = list(messages_of(event)), outlets()
-        left = context.get_remaining_time_in_millis() / 1000 - KEPT_S
-        share = max(0.1, min(LONGEST_S, left / max(1, len(messages) * len(channels))))
-        unheard = [message.title for message in messages if not tell(message, channels, share)]
-        if unheard:
-            raise Undelivered(f"nobody took {len(unheard)} of {len(messages)} messages")
+        return tell_all(event, context.get_remaining_time_in_millis() / 1000 - KEPT_S)
     except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
         raise failed(error) from None
+
+
+def tell_all(event: object, seconds: float) -> Document:
+    """Tell within so many seconds, as `handler` says.
+
+    Raises:
+        Misconfigured, Undelivered: as above.
+    """
+    channels = outlets()  # before the messages: what it reads of secrets is taken out of them
+    messages = list(messages_of(event))
+    share = max(0.1, min(LONGEST_S, seconds / (len(messages) * len(channels))))
+    unheard = [message for message in messages if not tell(message, channels, share)]
+    if unheard:
+        raise Undelivered(f"nobody took {len(unheard)} of {len(messages)} messages")
     return {"messages": len(messages), "receivers": len(channels)}
 
 
 def messages_of(event: object) -> Iterator[Message]:
-    """Give the messages of an event: of SNS one a record; anything else is told as it stands, rather than not."""
+    """Give the messages of an event: of SNS one a record; anything else as it stands, rather than none."""
     clean = redactor(os.environ)
     records = event.get("Records") if isinstance(event, dict) else None
     for record in records if isinstance(records, list) and records else [event]:
@@ -73,7 +82,8 @@ def messages_of(event: object) -> Iterator[Message]:
         if isinstance(text, str):
             yield alarm_message(clean.text(text), clean.text(str(notice.get("Subject") or "")))
         else:
-            yield alarm_message(clean.text(json.dumps(record, default=str)), "an event that SNS does not send")
+            whole = clean.text(json.dumps(record, default=str))
+            yield alarm_message(whole, "an event that SNS does not send")
 
 
 def outlets() -> tuple[Notifier, ...]:

@@ -87,12 +87,13 @@ def test_an_alarm_that_nobody_took_is_kept() -> None:
 
 
 def test_silence_of_26_hours_is_an_alarm() -> None:
-    """No heartbeat breaches, and 26 hours pass over the day on which clocks go back; it is told when it is over."""
+    """No heartbeat breaches; 26 hours outlast the day on which clocks go back; its end is told, too."""
     alarm = alarms()["MissingRunAlarm"]
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 26 * 3600
     assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
     assert alarm["TreatMissingData"] == "breaching"
-    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Sum", "LessThanThreshold", 1)
+    judged = (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"])
+    assert judged == ("Sum", "LessThanThreshold", 1)
     assert alarm["OKActions"] == ["AlarmTopic"]
 
 

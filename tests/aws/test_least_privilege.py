@@ -16,7 +16,12 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 STACKS = {
     "on S3": {},
     "on EFS": {"Store": "efs"},
-    "everything on": {"Heartbeat": "yes", "Tracing": "on", "SecretsKeyArn": KEY, "AlarmEmail": "me@example.com"},
+    "everything on": {
+        "Heartbeat": "yes",
+        "Tracing": "on",
+        "SecretsKeyArn": KEY,
+        "AlarmEmail": "me@example.com",
+    },
     "live": {"Mode": "live", "ReservedConcurrency": "1"},
 }
 NO_RESOURCE = {
@@ -94,7 +99,6 @@ def test_a_run_may_read_and_write_its_store_and_no_more() -> None:
         "logs:CreateLogStream": {"arn:RebalanceLogs"},
         "logs:PutLogEvents": {"arn:RebalanceLogs"},
         "sqs:SendMessage": {"arn:FailedEvents"},
-        "ssm:GetParameter": may["ssm:GetParameters"],
         "ssm:GetParameters": may["ssm:GetParameters"],
         "s3:GetObject": {"arn:StoreBucket/*"},
         "s3:PutObject": {"arn:StoreBucket/*"},
@@ -121,7 +125,7 @@ def test_on_efs_a_run_mounts_its_access_point_and_its_code_makes_no_network() ->
 
 
 def test_only_the_scheduler_of_this_account_wakes_the_function() -> None:
-    """Its role may call this function and leave what it could not deliver; nobody else's schedule may take it."""
+    """Its role may call this function and leave a dead letter; no other account's schedule may take it."""
     found = stack()
     assert allowed(found, "ScheduleRole") == {
         "lambda:InvokeFunction": {"arn:RebalanceFunction"},
@@ -162,11 +166,12 @@ def test_a_key_of_the_owners_is_used_through_ssm_only() -> None:
 
 def test_only_a_live_stack_has_the_live_flag() -> None:
     """A live configuration in a paper stack is refused."""
-    flags = {
-        mode: stack({"Mode": mode}).of_type("Lambda::Function")["RebalanceFunction"]["Environment"]["Variables"]
-        for mode in ("paper", "live")
-    }
-    assert {mode: found.get("TRIMTAB_LIVE") for mode, found in flags.items()} == {"paper": None, "live": "yes"}
+
+    def flag(mode: str) -> object:
+        functions = stack({"Mode": mode}).of_type("Lambda::Function")
+        return functions["RebalanceFunction"]["Environment"]["Variables"].get("TRIMTAB_LIVE")
+
+    assert [flag("paper"), flag("live")] == [None, "yes"]
 
 
 def test_two_stacks_share_no_name() -> None:
@@ -208,7 +213,7 @@ def test_no_lifecycle_deletes_what_is_current() -> None:
 
 
 def test_the_store_on_efs_is_private_encrypted_and_kept() -> None:
-    """The function reaches it from a subnet without addresses of its own, and the broker through one NAT gateway."""
+    """The function reaches it from a private subnet, and the broker through one NAT gateway."""
     found = stack({"Store": "efs"})
     assert found.resources["StoreFileSystem"]["DeletionPolicy"] == "Retain"
     assert found.of_type("EFS::FileSystem")["StoreFileSystem"]["Encrypted"] is True
@@ -221,7 +226,7 @@ def test_the_store_on_efs_is_private_encrypted_and_kept() -> None:
     assert function["Environment"]["Variables"]["TRIMTAB_STORE__URL"] == "/mnt/trimtab"
     (mount,) = function["FileSystemConfigs"]
     assert mount["LocalMountPath"] == "/mnt/trimtab"
-    assert [name for name in found.of_type("EC2::NatGateway")] == ["NatGateway"]
+    assert list(found.of_type("EC2::NatGateway")) == ["NatGateway"]
     assert not [r for r in stack().resources.values() if r["Type"].startswith(("AWS::EC2", "AWS::EFS"))]
 
 

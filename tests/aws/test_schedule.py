@@ -75,7 +75,7 @@ def test_the_event_is_one_that_the_function_takes() -> None:
 
 
 def test_nothing_is_tried_again_and_nothing_is_lost() -> None:
-    """Scheduler and Lambda repeat no run; each keeps what it could not deliver, or what failed, in its queue."""
+    """Scheduler and Lambda repeat no run; each keeps in its queue what it could not bring to a good end."""
     made = stack()
     targets = [entry["Target"] for entry in made.of_type("Scheduler::Schedule").values()]
     assert [target["RetryPolicy"]["MaximumRetryAttempts"] for target in targets] == [0, 0, 0]
@@ -129,7 +129,7 @@ def test_a_run_time_that_the_stack_does_not_have_is_told_every_day(run_time: str
 
 
 def test_run_time_is_of_its_own_zone() -> None:
-    """15:00 in London is 10:00 in New York, outside of the weeks in which only one of them has changed its clock."""
+    """15:00 in London is 10:00 in New York, but for the weeks in which only one has changed its clock."""
     given = settings("15:00", "Europe/London")
     assert app.judge_run_time(woken(10, 0), given) == ""
     assert app.judge_run_time(woken(11, 0), given) != ""
