@@ -1,6 +1,6 @@
 """Alarm: what CloudWatch says of an alarm, or anybody else on its topic, as the message that the owner gets.
 
-The keys are those of the notice that CloudWatch publishes (its user guide, "Notifying users on alarm changes").
+The keys are those of the notice that CloudWatch publishes (user guide, "Notifying users on alarm changes").
 """
 
 from __future__ import annotations
