@@ -174,18 +174,26 @@ def test_only_a_live_stack_has_the_live_flag() -> None:
     assert [flag("paper"), flag("live")] == [None, "yes"]
 
 
-def test_two_stacks_share_no_name() -> None:
-    """Paper and live stand side by side in one account: whatever is named carries the stack's name."""
+NAMED = {
+    "Scheduler::Schedule": "Name",
+    "Lambda::Function": "FunctionName",
+    "Lambda::LayerVersion": "LayerName",
+    "Logs::LogGroup": "LogGroupName",
+    "CloudWatch::Alarm": "AlarmName",
+    "CloudWatch::Dashboard": "DashboardName",
+}
+UNNAMED = {"RoleName", "BucketName", "QueueName", "TopicName"}
+"""What CloudFormation names by itself, unlike any other."""
 
-    def names(name: str) -> set[str]:
-        text = json.dumps(stack(name=name).resources)
-        key = r'"(?:Name|FunctionName|AlarmName|LogGroupName|LayerName|DashboardName)": "([^"]*)"'
-        known = {"RebalanceFunction", "NotifyFunction"}
-        return {found for found in re.findall(key, text) if name in found or found in known} - known
 
-    paper, live = names("trimtab-paper"), names("trimtab-live")
-    assert len(paper) == len(live) >= 18
-    assert not paper & live
+def test_two_stacks_share_no_name(made: Stack) -> None:
+    """Paper and live stand side by side in one account: whatever has a name has the stack's in it."""
+    for kind, key in NAMED.items():
+        names = [properties[key] for properties in made.of_type(kind).values()]
+        assert names, kind
+        assert all("trimtab-paper" in name for name in names), names
+    given = [set(resource.get("Properties", {})) for resource in made.resources.values()]
+    assert not UNNAMED & set().union(*given)
 
 
 def test_the_store_is_private_encrypted_versioned_and_kept() -> None:
