@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
+DEPLOY_VENV ?= build/deploy-venv
 WORKERS ?= 2
 UPGRADE ?=
 
@@ -17,13 +18,19 @@ INSTALL_EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
+# Lambda's Python, which `sam build` looks for on PATH. A shim of pyenv's may name it and not run it.
+PYTHON313 ?= $(shell for found in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13.*/bin/python3.13; do \
+	"$$found" -c '' 2>/dev/null && { command -v "$$found"; break; }; done)
+# A region is asked for, though nothing is sent there.
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults processes evidence mutants bench lock clean
+.PHONY: help demo test check faults processes evidence mutants deploy-check bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
 	@echo "Trimtab: make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-15s %s\n", $$1, $$2 }'
 	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) DEMO=$(DEMO) WORKERS=$(WORKERS)"
 
 demo: $(VENV)/demo.stamp  ## Set up, then rebalance a simulated portfolio on real prices, twice
@@ -58,6 +65,13 @@ evidence: $(VENV)/dev.stamp  ## Replay a year of runs, flip bytes in every file,
 mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
 	$(BIN)/python tests/mutation/mutate.py
 
+deploy-check: $(VENV)/dev.stamp $(DEPLOY_VENV)/deploy.stamp  ## Check all of the AWS stack that can be checked without an account
+	$(SAM) validate --lint
+	$(BIN)/cfn-lint template.yaml
+	$(DEPLOY_VENV)/bin/checkov --framework cloudformation --file template.yaml --compact --quiet --skip-download
+	PATH="$(dir $(PYTHON313)):$$PATH" $(SAM) build
+	$(BIN)/pytest tests/aws tests/functions
+
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py
 
@@ -73,6 +87,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 		--output-file requirements/demo.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra optimize pyproject.toml \
 		--output-file requirements/optimize.txt
+	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt
 	$(COMPILE) benchmarks/requirements-peers.in --output-file benchmarks/requirements-peers.txt
 
 clean:  ## Remove the environment, the demo and every cache
@@ -98,4 +113,11 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what the checks and tests need (about a minute)"
 	@$(INSTALL_LOCK) requirements/dev.txt
 	@$(INSTALL_EDITABLE)
+	@touch $@
+
+$(DEPLOY_VENV)/deploy.stamp: requirements/deploy.txt
+	@echo "Installing what checks the AWS stack (about a minute)"
+	@$(PYTHON) -m venv "$(DEPLOY_VENV)"
+	@$(DEPLOY_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
+		--requirement requirements/deploy.txt
 	@touch $@

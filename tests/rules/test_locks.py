@@ -13,6 +13,8 @@ from rules.copied import ROOT
 
 GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "optimize")
 BUILT_HERE = ("demo", "dev")
+APART = ("deploy",)
+"""Tools in an environment of their own, whose pins agree with no other lock's."""
 
 
 def entries(group: str) -> list[str]:
@@ -43,12 +45,14 @@ def wanted(group: str) -> list[Requirement]:
 
 
 def test_every_group_has_its_lock() -> None:
-    """The groups of pyproject.toml, core, and nothing else are locked."""
+    """The groups of pyproject.toml, core, the tools apart, and nothing else are locked."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {"core", *extras} == set(GROUPS) == {path.stem for path in (ROOT / "requirements").glob("*.txt")}
+    locked = {path.stem for path in (ROOT / "requirements").glob("*.txt")}
+    assert {"core", *extras} == set(GROUPS) == locked - set(APART)
+    assert set(APART) <= locked
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [*GROUPS, *APART])
 def test_a_lock_holds_pins_and_hashes_only(group: str) -> None:
     """Each line pins one version with its hashes; no option, address or path slips in."""
     bad = [

@@ -41,12 +41,13 @@ class Arrival:
 
     `scheduled_time` (UTC) is the schedule's, None when a person calls; `finish` continues an unfinished
     plan of another configuration; `only_plan` stops after the risk review and works when the market is
-    closed, too.
+    closed, too. `warning` is what the caller has to say of the schedule; it stands in the record.
     """
 
     scheduled_time: datetime | None = None
     finish: bool = False
     only_plan: bool = False
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ def arrive(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence,
     past = timedelta(days=int(mandate.sessions_needed * 1.6) + LONGEST_PERIOD_DAYS)
     calendar = world.broker.calendar(session - past, session + CALENDAR_AHEAD)
     evidence.calendar = calendar
+    if arrival.warning:
+        evidence.note("warning", "fetch", "run_time", arrival.warning)
     judge_event(arrival, session)
     hours = hours_of(calendar, session)
     times = None if hours is None else window(hours, mandate.risk.window)
