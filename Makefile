@@ -68,11 +68,14 @@ processes: $(VENV)/dev.stamp  ## Kill, halt and break real runs at every request
 mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
 	$(BIN)/python tests/mutation/mutate.py
 
-layers: $(foreach arch,$(ARCHITECTURES),$(BUILT)/$(arch)/$(LAYER_KEY))  ## Build the Lambda layers into build/layers, for both architectures
+layers: $(ARCHITECTURES:%=dependencies-%)  ## Build the Lambda layers into build/layers, for both architectures
 	@for arch in $(ARCHITECTURES); do \
 		rm -rf "$(BUILT)/$$arch/trimtab" && $(MAKE) --no-print-directory -C layers/trimtab build-TrimtabLayer \
 			PYTHON="$(PYTHON313)" ARTIFACTS_DIR="$(BUILT)/$$arch/trimtab" || exit 1; \
 		echo "build/layers/$$arch: $$(du -sm "$(BUILT)/$$arch" | cut -f 1) MB of the 250 that Lambda takes"; done
+
+dependencies-%: $(BUILT)/%/$(LAYER_KEY)
+	@:
 
 $(BUILT)/%/$(LAYER_KEY):
 	@rm -rf "$(BUILT)/$*" && mkdir -p "$(BUILT)/$*"
