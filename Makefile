@@ -17,15 +17,27 @@ INSTALL_LOCK := $(PIP) install --require-hashes --no-deps --requirement
 INSTALL_EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+# The layer's lock is for Lambda's Python alone. Left out: what the runtime brings itself, what only those clients
+# of alpaca-py import that Trimtab does not use, and what only apprise's command line does.
+NOT_IN_LAYER := boto3 botocore s3transfer python-dateutil six pandas msgpack pytz sseclient-py websockets click
+COMPILE_LAYER := $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
+	$(foreach name,$(NOT_IN_LAYER),--no-emit-package $(name))
 
-# Lambda's Python, which `sam build` looks for on PATH. A shim of pyenv's may name it and not run it.
+# Lambda's Python: the layers are compiled by it, and `sam build` looks for it on PATH. A shim of pyenv's may name
+# it and not run it.
 PYTHON313 ?= $(shell for found in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13.*/bin/python3.13; do \
 	"$$found" -c '' 2>/dev/null && { command -v "$$found"; break; }; done)
+# A layer of dependencies is built anew when its lock or its recipe changes.
+LAYER_KEY := $(shell cat layers/dependencies/requirements.txt layers/dependencies/Makefile | git hash-object --stdin)
+BUILT := $(CURDIR)/build/layers
+ARCHITECTURES ?= x86_64 arm64
+
 # A region is asked for, though nothing is sent there.
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults processes evidence mutants deploy-check bench lock clean
+.PHONY: help demo test check faults processes evidence mutants deploy-check bench lock layers clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -72,6 +84,21 @@ deploy-check: $(VENV)/dev.stamp $(DEPLOY_VENV)/deploy.stamp  ## Check all of the
 	PATH="$(dir $(PYTHON313)):$$PATH" $(SAM) build
 	$(BIN)/pytest tests/aws tests/functions
 
+layers: $(ARCHITECTURES:%=dependencies-%)  ## Build the Lambda layers into build/layers, for both architectures
+	@for arch in $(ARCHITECTURES); do \
+		rm -rf "$(BUILT)/$$arch/trimtab" && $(MAKE) --no-print-directory -C layers/trimtab build-TrimtabLayer \
+			PYTHON="$(PYTHON313)" ARTIFACTS_DIR="$(BUILT)/$$arch/trimtab" || exit 1; \
+		echo "build/layers/$$arch: $$(du -sm "$(BUILT)/$$arch" | cut -f 1) MB of the 250 that Lambda takes"; done
+
+dependencies-%: $(BUILT)/%/$(LAYER_KEY)
+	@:
+
+$(BUILT)/%/$(LAYER_KEY):
+	@rm -rf "$(BUILT)/$*" && mkdir -p "$(BUILT)/$*"
+	@$(MAKE) --no-print-directory -C layers/dependencies build-DependenciesLayer ARCH=$* PYTHON="$(PYTHON313)" \
+		ARTIFACTS_DIR="$(BUILT)/$*/dependencies"
+	@touch "$@"
+
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py
 
@@ -88,6 +115,8 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 	$(COMPILE) --constraint requirements/dev.txt --extra optimize pyproject.toml \
 		--output-file requirements/optimize.txt
 	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt
+	$(COMPILE_LAYER) --constraint requirements/dev.txt --extra alerts --extra aws pyproject.toml \
+		--output-file layers/dependencies/requirements.txt
 	$(COMPILE) benchmarks/requirements-peers.in --output-file benchmarks/requirements-peers.txt
 
 clean:  ## Remove the environment, the demo and every cache

@@ -12,10 +12,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
+from trimtab.configuration import load
 from trimtab.core.schedule import NEW_YORK
 from trimtab.desk import Desk
 from trimtab.errors import Misconfigured, TrimtabError
-from trimtab.settings import load, redactor
+from trimtab.settings import redactor
 from trimtab.settings.complaint import shown
 from trimtab.show.document import exit_status, run_document
 from trimtab.show.page import number

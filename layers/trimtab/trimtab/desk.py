@@ -16,22 +16,23 @@ import requests
 
 from trimtab import __version__
 from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys, check_host, declared_mode
-from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
+from trimtab.adapters.loopback import is_loopback
 from trimtab.adapters.notify import notifiers
 from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.adapters.webhook import Wire
+from trimtab.configuration import with_parameters
 from trimtab.core.mandate import Mandate
 from trimtab.errors import Misconfigured
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
 from trimtab.settings import Settings, receivers, redactor, secrets
 from trimtab.settings.model import DECIDES
-from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
+from trimtab.settings.secret import ALERT_URLS, BROKER, HEARTBEAT_URL
 from trimtab.stations.arrive import Arrival
 from trimtab.strategies import BUILT_IN
 
@@ -77,8 +78,10 @@ class Desk:
         Without it nobody is told anything, and a bad URL keeps nobody from halting.
 
         Raises:
-            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable.
+            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable, or an
+                SSM parameter that holds one of them can't be read.
         """
+        environ = _read(settings, environ, told=warn is not None)
         loaded = decider(settings)
         universe = loaded.symbols
         store, trades = open_store(settings.store_url)
@@ -164,6 +167,16 @@ class _Outside:
             deadline=seconds_left,
             session=self.session(),
         )
+
+
+def _read(settings: Settings, environ: Mapping[str, str], *, told: bool) -> Mapping[str, str]:
+    """Give the environment with what SSM holds of the broker's keys and, if anybody is told, of the URLs.
+
+    Raises:
+        Misconfigured: it can't be read.
+    """
+    names = () if settings.mode == "simulated" else BROKER
+    return with_parameters(environ, (*names, *((ALERT_URLS, HEARTBEAT_URL) if told else ())))
 
 
 def _simulated(settings: Settings, universe: tuple[str, ...], stack: ExitStack) -> _Outside:
@@ -268,6 +281,7 @@ def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Marke
     Raises:
         Misconfigured: keys or hosts are not usable.
     """
+    environ = with_parameters(environ, BROKER)
     if settings.mode == "simulated":
         account = declared_mode(environ.get("APCA_API_BASE_URL", "").strip())
         settings = settings.model_copy(update={"mode": account})
