@@ -273,8 +273,9 @@ def _passed(record: Document, bars: Bars, rule: Rule) -> Document:
     assets = {asset["symbol"]: Asset(**asset) for asset in record["assets"]}
     quotes = {quote["symbol"]: _quote(quote) for quote in record["quotes"]}
     last = dict(zip(book.symbols, book.price.tolist(), strict=True))
-    traded = account.to_trade(book, mandate)
-    touches = {s: judge(quotes.get(s), last[s], now, mandate.risk) for s in traded}
+    applied = record.get("applied") or {"planned_at": record["started_at"], "quoted": True}
+    at, traded = datetime.fromisoformat(applied["planned_at"]), account.to_trade(book, mandate)
+    touches = {s: judge(quotes.get(s), last[s], at, mandate.risk) for s in traded if applied["quoted"]}
     plan = account.sized(book, mandate, portfolio, assets, touches)
     return _worded(record, plan, _conditions(kept, assets), mandate, portfolio.account.cash, evidence)
 
