@@ -18,6 +18,7 @@ from line_kit import Kill, Killed, Lab, make_lab, make_switch, make_tape
 from trimtab.adapters.inputs import read_inputs
 from trimtab.core.record import digest, plan_digest
 from trimtab.errors import Misconfigured
+from trimtab.evidence.explain import explain
 from trimtab.evidence.replay import Decider, Replayer
 from trimtab.stations.arrive import Arrival
 from trimtab.stations.saved import Saved, file_of, opened
@@ -126,6 +127,7 @@ def test_a_plan_of_a_closed_market_is_applied_in_the_next_session(root: Path) ->
     assert ended(record) == ("traded", "traded"), record["reason"]
     assert record["plan_digest"] == saved.plan["plan_digest"]
     assert replayed(lab, record) == "equal"
+    assert [chain.symbol for chain in explain(record)] == ["AAA", "BBB", "CCC"]
     lab.check_books()
 
 

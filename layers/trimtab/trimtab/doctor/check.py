@@ -170,7 +170,7 @@ def failure(error: Exception) -> Result:
     if isinstance(error, TrimtabError):
         seen = "" if error.seen is None else f"; seen: {error.seen}"
         allowed = "" if error.allowed is None else f"; allowed: {error.allowed}"
-        return Result("FAIL", f"{error.message}{seen}{allowed}", error.hint)
+        return Result("FAIL", f"{error.message}{seen}{allowed}", error.hint or "mend that, and look again")
     if isinstance(error, Unauthorized):
         hint = "check APCA_API_KEY_ID and APCA_API_SECRET_KEY, and that they belong to this host's account"
         return Result("FAIL", str(error), hint)

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import re
 import secrets
+from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from trimtab.core.portfolio import OrderRequest
+from trimtab.core.schedule import BAR_DELAY, hours_of, session_of
 from trimtab.doctor.check import Result, Skipped, Visit
 from trimtab.ports import Accepted, Refused, Unauthorized, Unreachable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from trimtab.core.portfolio import BrokerOrder
     from trimtab.ports import Submitted
 
@@ -32,6 +36,8 @@ FAR = Decimal("0.5")
 LEAST_USD = Decimal(2)
 """Value of the order at least: the broker takes none below 1 USD."""
 CENT = Decimal("0.01")
+BEHIND = timedelta(days=10)
+"""How far back a last close is looked for."""
 ENDS_S = 30.0
 """Seconds that an order may take to be found, or to end once it was cancelled."""
 POLL_S = 0.5
@@ -52,15 +58,19 @@ def duty(visit: Visit) -> Result:
     """Prove that an id is taken once, also after its order ended.
 
     Raises:
-        Skipped: not on paper, or not wanted.
+        Skipped: not on paper, not wanted, or not now.
         Unauthorized, Unreachable: the broker can't be asked.
     """
     if visit.settings.mode != "paper":
         raise Skipped(f"{visit.settings.mode} mode: proved on a paper account, where nothing is at stake")
     if not visit.orders:
         raise Skipped("--no-order")
+    now = visit.now
+    hours = None if now is None else hours_of(visit.calendar, session_of(now))
+    if now is None or hours is None or not hours.opens <= now <= hours.closes:
+        raise Skipped("the market is closed: an order might wait for its open to be cancelled")
     visit.hurry(SECONDS)
-    request = _far_order(visit)
+    request = _far_order(visit, now)
     try:
         result = _prove(visit, request)
     except _Unproven as unproven:
@@ -75,7 +85,7 @@ def duty(visit: Visit) -> Result:
     return result
 
 
-def _far_order(visit: Visit) -> OrderRequest:
+def _far_order(visit: Visit, now: datetime) -> OrderRequest:
     """Choose a symbol and a price for an order that can't fill.
 
     Raises:
@@ -86,14 +96,28 @@ def _far_order(visit: Visit) -> OrderRequest:
     for some in (outside, list(universe)):
         listed = visit.world.broker.assets(some)
         fit = [s for s, asset in listed.items() if asset.status == "active" and asset.tradable]
-        quotes = visit.world.market.quotes(fit) if fit else {}
-        prices = {s: quote.last or quote.bid for s, quote in quotes.items() if (quote.last or quote.bid) >= 1}
+        prices = _lowest(visit, fit, now) if fit else {}
         if prices:
             symbol = min(prices, key=lambda s: (prices[s], s))
             limit = (prices[symbol] * FAR).quantize(CENT, ROUND_FLOOR)
             qty = Decimal(int(LEAST_USD / limit) + 1) if limit < LEAST_USD else Decimal(1)
             return OrderRequest(f"{PREFIX}{secrets.token_hex(8)}", symbol, "buy", "limit", qty, limit)
     raise Skipped("no symbol has a price to stay away from")
+
+
+def _lowest(visit: Visit, symbols: list[str], now: datetime) -> dict[str, Decimal]:
+    """Give the lowest of last trade, bid and last close of each symbol that has all of them from 1 USD on.
+
+    One of them alone may be of another day, or of before a split.
+    """
+    quotes = visit.world.market.quotes(symbols)
+    bars = visit.world.market.bars(symbols, session_of(now) - BEHIND, now - BAR_DELAY)
+    closes = dict(zip(bars.symbols, bars.close[-1].tolist() if len(bars.close) else (), strict=False))
+    known = {
+        symbol: (quote.last or Decimal(0), quote.bid, Decimal(str(closes.get(symbol, 0.0))))
+        for symbol, quote in quotes.items()
+    }
+    return {symbol: min(prices) for symbol, prices in known.items() if min(prices) >= 1}
 
 
 def _prove(visit: Visit, request: OrderRequest) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -43,9 +44,9 @@ def alerts(visit: Visit) -> Result:
     names = ", ".join(channel.name for channel in channels)
     if not visit.send:
         return _reached(urls, f"{names}: reachable, nothing sent", names)
-    faults = [
-        f"{c.name}: {why}" for c in channels if (why := _fault(lambda c=c: c.tell(_word(visit), TELL_S)))
-    ]  # type: ignore[misc]  # bound early
+    word = _word(visit)
+    answers = [(channel.name, _fault(partial(channel.tell, word, TELL_S))) for channel in channels]
+    faults = [f"{name}: {why}" for name, why in answers if why]
     if faults:
         return Result("FAIL", "; ".join(faults), "copy the URL again from the service")
     return Result("ok", f"{names}: a message was taken")

@@ -226,7 +226,8 @@ def _local(moment: str) -> str:
 def _step(record: Document, facts: Facts, saved: Mapping[str, Any] | None) -> str:
     """Give the one thing to do next."""
     if record["outcome"] != "dry_run":
-        return "" if record["error"] and record["error"]["hint"] else advice("mend what stopped it")
+        unhelped = record["outcome"] == "halted" and not (record["error"] or {}).get("hint")
+        return advice("mend what stopped it, and plan again") if unhelped else ""
     if saved is not None:
         command = f"{facts.program} apply {quote(saved['file'])}{facts.options} --no-dry-run"
         return advice("trade exactly this plan", command)
