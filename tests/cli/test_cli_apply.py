@@ -27,6 +27,7 @@ def test_a_saved_plan_is_applied(desk: Desk) -> None:
     assert saved["file"] == "plan.json"
     assert json.loads(path.read_bytes())["digest"] == saved["digest"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {name for name in desk.files() if "plan" in name} == {"plan.json"}
     assert desk.records(STORE) == []
     done = desk("apply", "plan.json", "--json")
     assert (done.status, done.document["outcome"]) == (0, "traded")

@@ -90,6 +90,7 @@ def test_an_unmoved_plan_is_traded_exactly(root: Path) -> None:
     assert {order.symbol: order.filled_qty for order in lab.orders().values()} == wanted
     assert record["applied"]["digest"] == saved.document["digest"]
     assert replayed(lab, record) == "equal"
+    assert lab.store.list("portfolios/") == ("portfolios/main.json",)
     lab.check_books()
 
 
@@ -154,12 +155,12 @@ def test_applied_again_it_is_found_done(root: Path) -> None:
 # Each input moved in turn
 
 
-def moving(factor: float) -> Tape:
-    """Give a tape on which BBB goes by this factor from the open to the close of the first session."""
+def moving(factor: float, symbol: str = "BBB", day: str = "2021-03-01") -> Tape:
+    """Give a tape on which a symbol goes by this factor from the open to the close of a session."""
     tape = make_tape()
-    row = int(np.searchsorted(tape.sessions, np.datetime64("2021-03-01")))
+    row = int(np.searchsorted(tape.sessions, np.datetime64(day)))
     close = tape.close.copy()
-    close[row, 1] *= factor
+    close[row, tape.symbols.index(symbol)] *= factor
     low, high = np.minimum(tape.open, close) - 0.01, np.maximum(tape.open, close) + 0.01
     return replace(tape, close=close, low=low, high=high)
 
@@ -234,11 +235,33 @@ def replaced(tape: Tape) -> Tape:
 
 
 def test_a_price_within_the_collar_is_traded(root: Path) -> None:
-    """Half a percent is not a move: the same quantities, at today's quote."""
-    lab = make_switch(root, tape=moving(1.005))
+    """Half a percent is no move: the plan is the saved one to the digest; limits are of today's quote."""
+    lab = make_switch(root, tape=moving(1.005, "AAA"), fractional=False)
+    lab.mandate = full(lab)
     saved = save(lab)
     later(lab)
-    assert ended(apply(lab, saved)) == ("traded", "traded")
+    record = apply(lab, saved)
+    assert ended(record) == ("traded", "traded")
+    assert record["plan_digest"] == saved.plan["plan_digest"]
+    (planned,) = [o["limit_price"] for o in saved.plan["orders"] if o["symbol"] == "AAA"]
+    assert (planned, str(lab.orders()[lab.order_id("AAA")].limit_price)) == ("99", "99.46")
+    assert replayed(lab, record) == "equal"
+
+
+def test_the_record_holds_what_the_plan_was_judged_by(root: Path) -> None:
+    """The account fell a little between plan and apply: both are judged, and the plan's record replays."""
+    lab = make_switch(root, tape=moving(0.995, "AAA", "2021-03-02"))
+    assert lab.run()["outcome"] == "traded"
+    lab.exchange.step()
+    lab.mandate = full(lab)
+    lab.mandate = lab.changed(rule=lambda _history, _equity: {"AAA": 0.5, "BBB": 0.2, "CCC": 0.2})
+    saved = save(lab)
+    later(lab)
+    record = apply(lab, saved)
+    assert ended(record) == ("traded", "traded"), record["reason"]
+    assert record["conditions"] == saved.document["conditions"]
+    assert float(record["account_equity"]) < float(record["equity"])
+    assert replayed(lab, record) == "equal"
 
 
 def test_a_quote_that_holds_a_symbol_back_is_a_price_that_left(root: Path) -> None:
@@ -259,6 +282,7 @@ def test_another_account_is_refused(root: Path) -> None:
     other.exchange = type(other.exchange).open(make_tape(), other.session, seed=7)
     lab = Lab(root / "two", other.exchange, make_switch(root / "three").mandate)
     assert ended(apply(lab, saved)) == ("halted", "apply_account")
+    assert lab.store.list("portfolios/") == ()
 
 
 def test_a_session_that_has_another_plan_keeps_it(root: Path) -> None:
@@ -315,16 +339,16 @@ def test_a_file_that_is_not_as_it_was_written_is_refused(root: Path, spoil: Call
     assert refused.value.seen
 
 
-def leaves(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
-    """Give the path of every value in JSON."""
+def nodes(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    """Give the path of every part of JSON, and of its parts."""
     if isinstance(part, dict | list):
         for key in part if isinstance(part, dict) else range(len(part)):
-            yield from leaves(part[key], (*path, key))
-    else:
-        yield path
+            yield (*path, key)
+            yield from nodes(part[key], (*path, key))
 
 
-VALUES = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from(["", "7", "AAA", "buy"]))
+WORDS = ["", "7", "-1", "1e9", "NaN", "AAA", "buy", "2021-03-01T15:00:00"]
+VALUES = st.sampled_from([None, True, False, 0, 7, 0.5, [], {}, [[]], ["AAA"], {"symbol": "AAA"}, *WORDS])
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -336,7 +360,7 @@ def test_a_forged_file_trades_nothing_that_the_bot_would_not(
     lab = make_switch(tmp_path_factory.mktemp("forged"))
     document = json.loads(file_of(lab.run(arrival=KEEP)["saved"]))
     honest = {order["symbol"]: (order["side"], order["qty"]) for order in document["plan"]["orders"]}
-    *path, last = data.draw(st.sampled_from(sorted(leaves(document), key=str)))
+    *path, last = data.draw(st.sampled_from(sorted(nodes(document), key=str)))
     part = document
     for key in path:
         part = part[key]
@@ -394,6 +418,12 @@ def test_refusals_are_no_bad_sessions(root: Path) -> None:
         lab.exchange.step()
         assert ended(apply(lab, saved)) == ("halted", "apply_expired")
     assert lab.halted() is None
+    for _ in range(2):
+        lab.exchange.step()
+        assert ended(lab.run(lab.changed(rule=lambda _h, _e: {"AAA": 2.0})))[0] == "halted"
+    lab.exchange.step()
+    apply(lab, saved)
+    assert lab.halted() is None, "two bad sessions, and a refusal"
 
 
 def test_apply_agrees_to_what_waits_for_approval(root: Path) -> None:

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
@@ -94,11 +95,15 @@ def _write(path: Path, data: bytes) -> None:
     Raises:
         Misconfigured: it can't be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        part.replace(path)
+        part = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False)  # noqa: SIM115 - closed below
+        try:
+            with part:
+                part.write(data)
+            Path(part.name).replace(path)
+        except OSError:
+            Path(part.name).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise Misconfigured(
             "plan_file", f"the plan can't be written to {path}", seen=error.strerror, hint="name another file"

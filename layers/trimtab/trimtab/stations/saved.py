@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from trimtab.core.record import canonical, digest, plan_digest
-from trimtab.core.schedule import NEW_YORK, hours_of, window
+from trimtab.core.schedule import hours_of, window
 from trimtab.errors import Halted, Misconfigured
 from trimtab.stations.evidence import stamp
 from trimtab.stations.writeahead import plan_document
@@ -33,10 +33,17 @@ if TYPE_CHECKING:
 KIND, VERSION = "trimtab plan", 1
 AGAIN = "make a new plan: trimtab plan --out FILE"
 """What to do where a saved plan is of no use."""
-_PARTS = (
-    *("planned_at", "opens_at", "expires_at", "open_orders", "positions", "references", "plan"),
-    *("quoted", "quotes", "assets", "conditions"),
-)
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("planned_at", "opens_at", "expires_at"), str),
+    **dict.fromkeys(("open_orders", "quotes", "assets"), list),
+    **dict.fromkeys(("positions", "references", "conditions", "plan"), dict),
+    "quoted": bool,
+}
+_KINDS_OF_PLAN: dict[str, type] = {
+    **dict.fromkeys(("orders", "holds", "verdicts"), list),
+    **dict.fromkeys(("prices", "weights", "base"), dict),
+}
+"""What each part of the file is, as JSON has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +141,20 @@ def _fault(document: Document) -> str:
     if document.get("digest") != digest(content):
         return "another content than its digest says: it was changed, or cut short"
     plan = document.get("plan")
-    whole = all(name in document for name in _PARTS)
-    if not whole or not isinstance(plan, dict) or plan.get("plan_digest") != plan_digest(plan):
-        return "parts are missing, or the plan is not what its digest says"
+    if not _is_made_of(document, _KINDS) or not _is_made_of(plan, _KINDS_OF_PLAN):
+        return "a part is missing, or is no such part"
+    if document["plan"].get("plan_digest") != plan_digest(document["plan"]):
+        return "the plan is not what its digest says"
     try:
         _read(document)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
-        return "a part that is none"
+        return "a time, number or name is none"
     return ""
+
+
+def _is_made_of(part: object, kinds: dict[str, type]) -> bool:
+    """Say whether JSON is an object with these parts, each of its kind."""
+    return isinstance(part, dict) and all(isinstance(part.get(name), kind) for name, kind in kinds.items())
 
 
 def _read(document: Document) -> None:
@@ -151,14 +164,24 @@ def _read(document: Document) -> None:
         ValueError | KeyError | TypeError | AttributeError | ArithmeticError: one is not as it should be.
     """
     for name in ("planned_at", "opens_at", "expires_at"):
-        datetime.fromisoformat(document[name]).astimezone(NEW_YORK)
-    for number in (*document["references"].values(), *document["positions"].values()):
-        Decimal(number)
-    for order in document["plan"]["orders"]:
-        Decimal(order["limit_price"] or 1)
-        (order["symbol"], order["side"])
+        _demand(datetime.fromisoformat(document[name]).tzinfo is not None)
+    limits = [order["limit_price"] for order in document["plan"]["orders"]]
+    numbers = (*document["references"].values(), *document["positions"].values(), *filter(None, limits))
+    _demand(all(Decimal(number).is_finite() for number in numbers))
+    texts = [order[name] for order in document["plan"]["orders"] for name in ("symbol", "side")]
+    _demand(all(isinstance(text, str) for text in (*texts, *document["open_orders"])))
     for quote in document["quotes"]:
         [quote[name] for name in ("symbol", "bid", "ask", "at", "last", "last_at")]
+
+
+def _demand(right: bool) -> None:  # noqa: FBT001 - what is demanded
+    """Refuse what is not so.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not right:
+        raise ValueError
 
 
 def file_of(document: Document) -> bytes:

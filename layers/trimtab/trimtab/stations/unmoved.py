@@ -15,6 +15,7 @@ from trimtab.core.lots import plain
 from trimtab.core.schedule import NEW_YORK
 from trimtab.core.verdict import Verdict, named
 from trimtab.errors import Halted
+from trimtab.stations.arrive import bind
 from trimtab.stations.saved import AGAIN
 from trimtab.stations.writeahead import plan_document
 
@@ -57,6 +58,11 @@ _HINTS = {
     "apply_account": "use the keys of the account that the plan was made for, or make a new plan",
     "apply_early": "apply it between these times; a plan for today can be made now: trimtab plan",
 }
+
+
+def binding(arrival: Arrival, mandate: Mandate) -> Mandate:
+    """Give the mandate by which the store is bound to an account; what may be refused binds nothing."""
+    return mandate if arrival.saved is None else replace(mandate, dry_run=True)
 
 
 def judge_maker(arrival: Arrival, mandate: Mandate, h8: str, now: datetime, evidence: Evidence) -> None:
@@ -237,7 +243,9 @@ def _traded(plan: Document) -> Document:
     left_out = {*OF_A_RUN, "host", "plan_digest", "orders", "holds", "verdicts"}
     parts = {name: value for name, value in plan.items() if name not in left_out}
     try:
-        orders = {o["symbol"]: {k: v for k, v in o.items() if k != "limit_price"} for o in plan["orders"]}
+        orders = {
+            str(o["symbol"]): {k: v for k, v in o.items() if k != "limit_price"} for o in plan["orders"]
+        }
         parts |= {
             "orders": [order["symbol"] for order in plan["orders"]],
             "holds": [[hold["symbol"], *_form(hold)] for hold in plan["holds"]],
@@ -253,10 +261,17 @@ def _form(part: Document) -> list[str]:
     return sorted(f"{name}: {type(value).__name__}" for name, value in part.items())
 
 
-def as_planned(arrival: Arrival, fresh: Document) -> Document:
-    """Give the document to store: the saved plan under this run's id and nonce; else this run's own."""
+def as_planned(
+    world: World, mandate: Mandate, arrival: Arrival, fresh: Document, evidence: Evidence
+) -> Document:
+    """Give the document to store: the saved plan under this run's id and nonce; else this run's own.
+
+    Raises:
+        Misconfigured: meanwhile the store has been bound to another account or mode.
+    """
     if arrival.saved is None:
         return fresh
+    bind(world, mandate, evidence)
     return arrival.saved.plan | {name: fresh[name] for name in OF_A_RUN}
 
 
