@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from line_kit import Kill, Killed, Lab, make_lab, make_switch, make_tape
+from apply_kit import KEEP, apply, ended, save
+from line_kit import Lab, make_lab, make_switch, make_tape
 from trimtab.adapters.inputs import read_inputs
-from trimtab.core.record import digest, plan_digest
-from trimtab.errors import Misconfigured
+from trimtab.core.record import digest
 from trimtab.evidence.explain import explain
 from trimtab.evidence.replay import Decider, Replayer
 from trimtab.stations.arrive import Arrival
-from trimtab.stations.saved import Saved, file_of, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from trimtab.adapters.exchange.tape import Tape
     from trimtab.core.mandate import Mandate
     from trimtab.core.record import Document
-
-NAME = "plan.json"
-KEEP = Arrival(only_plan=True, keep_plan=True)
-
-
-def save(lab: Lab, mandate: Mandate | None = None) -> Saved:
-    """Plan, and give the plan as it comes out of its file."""
-    return opened(file_of(lab.run(mandate, KEEP)["saved"]), NAME)
-
-
-def apply(lab: Lab, saved: Saved, mandate: Mandate | None = None, **more: Any) -> Document:  # noqa: ANN401 - kills
-    """Apply a saved plan and give the run's record."""
-    return lab.run(mandate, Arrival(saved=saved), **more)
-
-
-def ended(record: Document) -> tuple[str, str]:
-    """Give how a run ended."""
-    return record["outcome"], record["code"]
 
 
 def replayed(lab: Lab, record: Document) -> str:
@@ -176,9 +152,10 @@ def foreign(symbol: str) -> Callable[[Lab], object]:
     return lambda lab: lab.exchange.submit(order | {"time_in_force": "day", "client_order_id": "by-hand"})
 
 
-def revised(lab: Lab) -> None:
-    """Let the vendor change its volumes."""
-    lab.fault("alter", "GET", "/v2/stocks/bars$", times=0, when="after", fields={"v": 49_000_000})
+def revised(lab: Lab, **fields: float) -> None:
+    """Let the vendor change its bars."""
+    fields = fields or {"o": 60.0}
+    lab.fault("alter", "GET", "/v2/stocks/bars$", times=0, when="after", fields=fields)
 
 
 MOVED: dict[str, tuple[str, Callable[[Lab], object], dict[str, Any], str]] = {
@@ -194,7 +171,7 @@ MOVED: dict[str, tuple[str, Callable[[Lab], object], dict[str, Any], str]] = {
     "code": ("apply_code", lambda _: None, {"code_digest": "e" * 64}, "code eeee"),
     "age": ("apply_expired", lambda lab: lab.at(20, 51), {}, "2021-03-01 15:51"),
     "another day": ("apply_expired", lambda lab: lab.exchange.step(), {}, "2021-03-02 10:00"),
-    "bars": ("apply_inputs", revised, {}, "bars "),
+    "bars": ("apply_inputs", revised, {}, "prices "),
     "portfolio": ("apply_portfolio", lambda _: None, {"portfolio": "other"}, "portfolio other"),
     "mode": ("apply_mode", lambda _: None, {"mode": "live"}, "mode live"),
     "host": ("apply_host", lambda _: None, {"host": "example.org"}, "host example.org"),
@@ -246,6 +223,31 @@ def test_a_price_within_the_collar_is_traded(root: Path) -> None:
     (planned,) = [o["limit_price"] for o in saved.plan["orders"] if o["symbol"] == "AAA"]
     assert (planned, str(lab.orders()[lab.order_id("AAA")].limit_price)) == ("99", "99.46")
     assert replayed(lab, record) == "equal"
+
+
+def test_volumes_that_grow_after_the_close_are_no_move(root: Path) -> None:
+    """A plan of the evening is applied in the morning, and replays; the verdict on volumes stands."""
+    lab = make_switch(root)
+    lab.mandate = full(lab)
+    lab.at(22, 0)
+    saved = save(lab)
+    lab.exchange.step()
+    revised(lab, v=49_000_000)
+    record = apply(lab, saved)
+    assert ended(record) == ("traded", "traded"), record["reason"]
+    assert record["inputs_digest"] != saved.plan["inputs_digest"]
+    (verdict,) = [v for v in record["verdicts"] if v["rule"] == "apply_inputs"]
+    assert verdict["detail"] == "volumes have changed since"
+    assert replayed(lab, record) == "equal"
+
+
+def test_a_volume_that_shrinks_a_plan_refuses_it(root: Path) -> None:
+    """Where less is traded, a plan made now would be smaller: the saved one is not traded."""
+    lab = make_switch(root)
+    saved = save(lab)
+    revised(lab, v=1_000)
+    assert ended(apply(lab, saved)) == ("halted", "apply_plan")
+    assert lab.sends() == []
 
 
 def test_the_record_holds_what_the_plan_was_judged_by(root: Path) -> None:
@@ -313,98 +315,6 @@ def test_a_halted_portfolio_applies_nothing(root: Path) -> None:
     saved = save(lab)
     lab.store.put_if_absent("halts/main", b"stop")
     assert ended(apply(lab, saved)) == ("halted", "kill_switch")
-
-
-# The file
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda data: data[: len(data) // 2],
-        lambda data: data.replace(b'"side":"buy"', b'"side":"sell"', 1),
-        lambda data: data.replace(b'"version":1', b'"version":2'),
-        lambda _data: b"{}",
-        lambda _data: b"\xff\xfe",
-        lambda _data: b"[" * 100_000,
-    ],
-    ids=["cut short", "edited", "another version", "another file", "no text", "too deep"],
-)
-def test_a_file_that_is_not_as_it_was_written_is_refused(root: Path, spoil: Callable[[bytes], bytes]) -> None:
-    """Exit 2, before anything begins, with what is wrong."""
-    lab = make_switch(root)
-    with pytest.raises(Misconfigured) as refused:
-        opened(spoil(file_of(lab.run(arrival=KEEP)["saved"])), NAME)
-    assert refused.value.code == "plan_file"
-    assert refused.value.seen
-
-
-def nodes(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
-    """Give the path of every part of JSON, and of its parts."""
-    if isinstance(part, dict | list):
-        for key in part if isinstance(part, dict) else range(len(part)):
-            yield (*path, key)
-            yield from nodes(part[key], (*path, key))
-
-
-WORDS = ["", "7", "-1", "1e9", "NaN", "AAA", "buy", "2021-03-01T15:00:00"]
-VALUES = st.sampled_from([None, True, False, 0, 7, 0.5, [], {}, [[]], ["AAA"], {"symbol": "AAA"}, *WORDS])
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data(), value=VALUES)
-def test_a_forged_file_trades_nothing_that_the_bot_would_not(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, value: object
-) -> None:
-    """Any one value changed and sealed anew: refused, or what is traded is what the bot's own plan trades."""
-    lab = make_switch(tmp_path_factory.mktemp("forged"))
-    document = json.loads(file_of(lab.run(arrival=KEEP)["saved"]))
-    honest = {order["symbol"]: (order["side"], order["qty"]) for order in document["plan"]["orders"]}
-    *path, last = data.draw(st.sampled_from(sorted(nodes(document), key=str)))
-    part = document
-    for key in path:
-        part = part[key]
-    part[last] = value
-    document["plan"]["plan_digest"] = plan_digest(document["plan"])
-    document["digest"] = digest({name: part for name, part in document.items() if name != "digest"})
-    try:
-        saved = opened(file_of(document), NAME)
-    except Misconfigured:
-        return
-    record = apply(lab, saved)
-    assert record["outcome"] in {"traded", "halted"}
-    traded = {order.symbol: (order.side, str(order.filled_qty)) for order in lab.orders().values()}
-    assert traded in ({}, honest)
-    assert (traded == {}) is (record["outcome"] == "halted")
-    assert lab.run()["outcome"] in {"traded", "in_band"}
-
-
-# Kills
-
-
-@pytest.mark.parametrize("kind", ["requests_", "store"])
-def test_an_apply_killed_at_any_step_is_finished_once(root: Path, kind: str) -> None:
-    """Dead before or after any request or store call: applied or run again, the fills are one plan's."""
-    stored = 0
-    for at in count(1, 3 if kind == "requests_" else 1):
-        lab = make_switch(root / f"{kind}-{at}")
-        saved = save(lab)
-        try:
-            apply(lab, saved, **{kind: Kill(at, after=at % 4 > 1)})
-        except Killed:
-            there = lab.plan() is not None
-        else:
-            break
-        stored += there
-        record = apply(lab, saved) if at % 2 else lab.run()
-        assert record["outcome"] in {"traded", "in_band"}, (at, record["reason"])
-        plan = lab.plan()
-        assert plan is not None
-        assert not there or plan["plan_digest"] == saved.plan["plan_digest"]
-        filled = Counter({order.symbol: order.filled_qty for order in lab.orders().values()})
-        assert filled == {order["symbol"]: Decimal(order["qty"]) for order in plan["orders"]}, at
-        lab.check_books()
-    assert stored > 5
 
 
 # What a person's asking does to the rest

@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from trimtab.core.record import canonical, digest, plan_digest
+from trimtab.core.record import canonical, digest, plan_digest, prices_digest
 from trimtab.core.schedule import hours_of, window
 from trimtab.errors import Halted, Misconfigured
 from trimtab.stations.evidence import stamp
@@ -34,7 +34,7 @@ KIND, VERSION = "trimtab plan", 1
 AGAIN = "make a new plan: trimtab plan --out FILE"
 """What to do where a saved plan is of no use."""
 _KINDS: dict[str, type] = {
-    **dict.fromkeys(("planned_at", "opens_at", "expires_at"), str),
+    **dict.fromkeys(("planned_at", "opens_at", "expires_at", "prices_digest"), str),
     **dict.fromkeys(("open_orders", "quotes", "assets"), list),
     **dict.fromkeys(("positions", "references", "conditions", "plan"), dict),
     "quoted": bool,
@@ -42,6 +42,7 @@ _KINDS: dict[str, type] = {
 _KINDS_OF_PLAN: dict[str, type] = {
     **dict.fromkeys(("orders", "holds", "verdicts"), list),
     **dict.fromkeys(("prices", "weights", "base"), dict),
+    "inputs_digest": str,
 }
 """What each part of the file is, as JSON has it."""
 
@@ -87,6 +88,7 @@ def seal(
         "open_orders": list(orders),
         "references": {order.symbol: str(reference(plan, order)) for order in approved.orders},
         "quoted": _quoted(today),
+        "prices_digest": "" if evidence.bars is None else prices_digest(evidence.bars),
         "quotes": evidence.quotes,
         "assets": evidence.assets,
         "conditions": evidence.conditions,

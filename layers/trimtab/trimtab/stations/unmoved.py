@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trimtab.core.lots import plain
+from trimtab.core.record import prices_digest
 from trimtab.core.schedule import NEW_YORK
 from trimtab.core.verdict import Verdict, named
 from trimtab.errors import Halted
@@ -45,7 +46,7 @@ WORDS = {
     "apply_expired": "its session is over",
     "apply_config": "the configuration has changed",
     "apply_code": "Trimtab's code or the strategy's has changed",
-    "apply_inputs": "the bars have changed",
+    "apply_inputs": "prices of the bars have changed",
     "apply_orders": "other orders are open",
     "apply_cash": "the account's cash has changed",
     "apply_positions": "the holdings have changed",
@@ -123,24 +124,34 @@ def judge_deciders(arrival: Arrival, mandate: Mandate, today: Today, evidence: E
 
 
 def judge_inputs(arrival: Arrival, evidence: Evidence) -> None:
-    """Judge that the bars are those that the plan was made from, to the last of them.
+    """Judge that the prices of the bars are those that the plan was made from, to the last of them.
+
+    Volumes may have grown: of the last session they do so for hours, and where that matters to the plan, a
+    plan made now is another.
 
     Raises:
         Halted: one differs.
     """
-    if arrival.saved is None:
+    if arrival.saved is None or evidence.bars is None:
         return
     plan, closes = arrival.saved.plan, evidence.closes()
-    planned = plan.get("prices") or {}
-    apart = sorted(symbol for symbol, price in closes.items() if planned.get(symbol) != price)
-    told = {
-        "seen": "".join(f", {symbol} closed at {closes[symbol]}" for symbol in apart[:3]),
-        "allowed": "".join(f", {symbol} closed at {planned.get(symbol)}" for symbol in apart[:3]),
-    }
-    same = evidence.inputs_digest == plan.get("inputs_digest")
-    seen = f"bars {str(evidence.inputs_digest)[:12]}{told['seen']}"
-    allowed = f"bars {str(plan.get('inputs_digest'))[:12]}{told['allowed']}"
-    _judge(evidence, Verdict("apply_inputs", "portfolio", same, seen, allowed))
+    planned, found = plan["prices"], prices_digest(evidence.bars)
+    apart = sorted(symbol for symbol, price in closes.items() if planned.get(symbol) != price)[:3]
+    seen = "".join(f", {symbol} closed at {closes[symbol]}" for symbol in apart)
+    allowed = "".join(f", {symbol} closed at {planned.get(symbol)}" for symbol in apart)
+    then = str(arrival.saved.document["prices_digest"])
+    grown = evidence.inputs_digest != plan["inputs_digest"]
+    _judge(
+        evidence,
+        Verdict(
+            "apply_inputs",
+            "portfolio",
+            found == then,
+            f"prices {found[:12]}{seen}",
+            f"prices {then[:12]}{allowed}",
+            "volumes have changed since" if found == then and grown else "",
+        ),
+    )
 
 
 def open_orders(world: World, arrival: Arrival, evidence: Evidence) -> tuple[str, ...]:
@@ -240,7 +251,7 @@ def judge_plan(
 
 def _traded(plan: Document) -> Document:
     """Give what a plan trades and what made it so: its orders by symbol, without limits that quotes move."""
-    left_out = {*OF_A_RUN, "host", "plan_digest", "orders", "holds", "verdicts"}
+    left_out = {*OF_A_RUN, "host", "plan_digest", "inputs_digest", "orders", "holds", "verdicts"}
     parts = {name: value for name, value in plan.items() if name not in left_out}
     try:
         orders = {
@@ -284,6 +295,7 @@ def take_over(arrival: Arrival, evidence: Evidence) -> None:
     evidence.conditions = document["conditions"]
     names = ("planned_at", "quoted", "digest")
     evidence.more["applied"] = {name: document[name] for name in names}
+    evidence.more["applied"]["inputs_digest"] = arrival.saved.plan["inputs_digest"]
 
 
 def _same(rule: str, seen: str, allowed: object, *, length: int = 64) -> Verdict:
