@@ -30,7 +30,7 @@ from trimtab.core.mandate import Mandate
 from trimtab.errors import Misconfigured
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
-from trimtab.settings import Settings, receivers, redactor, secrets
+from trimtab.settings import Settings, Strategy, receivers, redactor, secrets
 from trimtab.settings.model import DECIDES
 from trimtab.settings.secret import ALERT_URLS, BROKER, HEARTBEAT_URL
 from trimtab.stations.arrive import Arrival
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
+
+    from pydantic import JsonValue
 
     from trimtab.adapters.exchange.exchange import Exchange
     from trimtab.adapters.exchange.tape import Tape
@@ -85,7 +87,7 @@ class Desk:
         loaded = decider(settings)
         universe = loaded.symbols
         store, trades = open_store(settings.store_url)
-        channels, heartbeat = ((), None) if warn is None else _outlets(settings, environ)
+        channels, heartbeat = ((), None) if warn is None else outlets(settings, environ)
         with ExitStack() as stack:
             if settings.mode == "simulated":
                 outside = _simulated(settings, universe, stack)
@@ -215,7 +217,7 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
     return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
 
 
-def _outlets(settings: Settings, environ: Mapping[str, str]) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
+def outlets(settings: Settings, environ: Mapping[str, str]) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
     """Give what tells the owner, on the machine's clock: it speaks to the real world in every mode.
 
     Raises:
@@ -292,6 +294,18 @@ def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Marke
             stack.callback(host.close)
         market = AlpacaMarket(data, feed=settings.data.feed, adjustment=settings.data.adjustment)
         yield market, AlpacaBroker(trading)
+
+
+def undecided(settings: Settings) -> Settings:
+    """Give settings of the same account without the owner's strategy: a broken one must not be in the way.
+
+    The embedded exchange replays the strategy's own symbols, so there it stays.
+    """
+    if settings.mode == "simulated":
+        return settings
+    symbols: list[JsonValue] = list(settings.universe or ("SPY",))
+    neutral = Strategy(name="equal_weight", params={"symbols": symbols})
+    return settings.model_copy(update={"strategy": neutral})
 
 
 def decider(settings: Settings) -> Loaded:

@@ -31,16 +31,17 @@ class Facts:
     """What a page says of a run beyond its record.
 
     `data` names the prices, `store` is where the record lies, `seconds` how long the run took on this
-    machine. A suggested command begins with `program`, needs `options` to find the same configuration, and
-    `sending` where this run was told by a flag to send. `planned_only` says that nothing is recorded, `past`
-    that the run was an earlier one, after which there is no next step. `taxes` say by symbol what an order
-    would realise.
+    machine. A suggested command begins with `program` and `verb`, needs `options` to find the same
+    configuration, and `sending` where this run was told by a flag to send. `planned_only` says that nothing
+    is recorded, `past` that the run was an earlier one, after which there is no next step. `taxes` say by
+    symbol what an order would realise.
     """
 
     data: str
     store: str
     seconds: float | None = None
     program: str = "trimtab"
+    verb: str = "run"
     options: str = ""
     sending: str = ""
     planned_only: bool = False
@@ -54,6 +55,7 @@ def run_text(record: Document, facts: Facts, page: Page) -> str:
         headline(record, facts, page),
         stations(record, page),
         outcome(record, page),
+        moved(record, page),
         warnings(record, page),
         orders(record, page),
         holds(record, page),
@@ -116,6 +118,17 @@ def outcome(record: Document, page: Page) -> str:
         return page.wrap(f"{page.paint('Not due', 'bold')}: {detail}.")
     meaning = "nothing was sent" if name == "halted" else "orders were or may have been sent"
     return page.paint(f"{name.capitalize()}: {meaning}.", "bold", COLOURS[name])
+
+
+def moved(record: Document, page: Page) -> str:
+    """Lay out what keeps a saved plan from being applied: what it is now, and what it was."""
+    rows = [
+        (v["rule"].removeprefix("apply_"), v["subject"], v["allowed"], v["seen"])
+        for v in record["verdicts"]
+        if v["rule"].startswith("apply_") and not v["passed"]
+    ]
+    columns = (Column("what"), Column("of"), Column("when planned"), Column("now"))
+    return table(page, "Moved since the plan was saved", columns, rows)
 
 
 def warnings(record: Document, page: Page) -> str:
@@ -248,8 +261,6 @@ def _cash_before(record: Document) -> float | None:
 def footer(record: Document, facts: Facts, page: Page) -> str:
     """Say where the record lies, how long it took, and what to do next."""
     lines = [f"store  {facts.store}", f"run    {record['run_id'] or 'not recorded'}"]
-    if facts.planned_only:
-        lines = [lines[0], "run    not recorded: a plan leaves no record"]
     if facts.seconds is not None:
         lines.append(f"took   {facts.seconds:.2f} s")
     quiet = "\n".join(page.paint(line, "dim") for line in lines)
@@ -263,12 +274,11 @@ def next_step(record: Document, facts: Facts) -> str:
     if record["outcome"] == "halted":
         hinted = record["error"] and record["error"]["hint"]
         return "" if hinted else advice("mend what stopped it, and run again")
+    again = f"{facts.program} {facts.verb}{facts.options}"
     if record["outcome"] == "interrupted":
         return advice("finish the same plan, and no more than it, in this session", run + facts.sending)
-    if facts.planned_only:
-        return advice("trade; a session that has its plan already keeps to that one", f"{run} --no-dry-run")
     if record["outcome"] == "dry_run":
-        return advice("send them", f"{run} --no-dry-run")
+        return advice("send them", f"{again} --no-dry-run")
     if record["mode"] == "simulated":
         return advice("move to the next session", f"{run}{facts.sending} --next")
     return advice(
