@@ -301,3 +301,20 @@ def test_no_secret_of_ssm_is_kept_or_shown(
     kept = [path for path in (tmp_path / "trimtab-data").rglob("*") if path.is_file()]
     assert {"app.log", "trades.db", "record.json"} <= {path.name for path in kept}
     assert not [path for path in kept if b"canary-of-the-app-log" in path.read_bytes()]
+
+
+def test_doctor_looks_at_what_ssm_keeps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A webhook in SSM is found and reached; one that can't be read fails that check, and no other."""
+    rule = {"name": "equal_weight", "params": {"symbols": ["AAA", "BBB"]}}
+    (tmp_path / "config.json").write_text(json.dumps({"strategy": rule}))
+    monkeypatch.setenv("TRIMTAB_ALERT_URLS_PARAMETER", "/doctor/alerts")
+    with ScriptedServer() as chat, closing(botocore.session.get_session().create_client("ssm")) as ssm:
+        main(["doctor", "--json"])
+        before = json.loads(capsys.readouterr().out)["checks"]
+        ssm.put_parameter(Name="/doctor/alerts", Value=f"{chat.url}/hook", Type="SecureString")
+        main(["doctor", "--json"])
+        after = json.loads(capsys.readouterr().out)["checks"]
+    assert [check["name"] for check in before if check["status"] == "FAIL"] == ["extras"]
+    assert {check["name"]: check["status"] for check in after}["alerts"] == "ok"

@@ -34,7 +34,7 @@ from lambda_kit import EVENTS, emulator, event, portfolio, sandbox  # noqa: E402
 from layers_kit import keep, python313, runtime_packages  # noqa: E402 - as above
 from s3_kit import BUCKET, ENVIRONMENT, make_bucket, moto_s3  # noqa: E402 - as above
 
-WORK = ROOT / "build/sam-local"
+WORK = (ROOT / "build/sam-local").resolve()
 SOCKET = f"unix://{WORK}/docker.sock"
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 BRIDGE = "172.17.0.1"
