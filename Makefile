@@ -37,7 +37,7 @@ ARCHITECTURES ?= x86_64 arm64
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults processes evidence mutants deploy-check bench lock layers clean
+.PHONY: help demo test check faults processes evidence mutants deploy-check sam-local bench lock layers clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -98,6 +98,9 @@ $(BUILT)/%/$(LAYER_KEY):
 	@$(MAKE) --no-print-directory -C layers/dependencies build-DependenciesLayer ARCH=$* PYTHON="$(PYTHON313)" \
 		ARTIFACTS_DIR="$(BUILT)/$*/dependencies"
 	@touch "$@"
+
+sam-local: $(VENV)/dev.stamp  ## Invoke the function with every event by SAM in Docker, against a sandbox exchange (root, ten minutes)
+	$(BIN)/python tests/functions/sam_local.py
 
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py

@@ -21,7 +21,6 @@ from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
 from trimtab.adapters.loopback import is_loopback
 from trimtab.adapters.notify import notifiers
-from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.adapters.webhook import Wire
@@ -258,6 +257,8 @@ def source(settings: Settings, symbols: Sequence[str], file: str | None = None) 
     Raises:
         Misconfigured: there is none.
     """
+    from trimtab.adapters.sources import FileSource, TapeSource  # noqa: PLC0415 - a run looks back on the broker
+
     adjustment = settings.data.adjustment
     if file is not None:
         return FileSource(Path(file), adjustment)

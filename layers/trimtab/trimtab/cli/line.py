@@ -295,7 +295,8 @@ def _where(settings: Settings, host: str = "") -> str:
 @contextmanager
 def _logged(settings: Settings, verb: str) -> Iterator[AppLog]:
     """Keep the app log around a verb: a line at its start, and one for what escapes it."""
-    log = AppLog(settings.log_file, redact=redactor(os.environ).text)
+    # A secret that SSM keeps is learnt after this: each line is cleaned of what is known by then.
+    log = AppLog(settings.log_file, redact=lambda text: redactor(os.environ).text(text))
     log.line("start", verb=verb, portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
     try:
         yield log

@@ -7,9 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from trimtab.configuration import with_parameters
 from trimtab.desk import Desk, undecided
 from trimtab.errors import TrimtabError
 from trimtab.ports import Unauthorized, Unreachable
+from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.stations.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class Visit:
     broker may take `patience_s` seconds a check.
     """
 
-    config: Path | None
+    config: str | Path | None
     environ: Mapping[str, str]
     clock: Clock
     send: bool = False
@@ -87,6 +89,15 @@ class Visit:
         if self.settings_found is None:
             raise Skipped("needs config")
         return self.settings_found
+
+    @property
+    def telling(self) -> Mapping[str, str]:
+        """The environment with whom to tell, also where SSM keeps it.
+
+        Raises:
+            Misconfigured: it can't be read there.
+        """
+        return with_parameters(self.environ, (ALERT_URLS, HEARTBEAT_URL))
 
     @property
     def world(self) -> World:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from trimtab import __version__
+from trimtab.configuration import load
 from trimtab.desk import decider
 from trimtab.doctor.check import Result, Visit
-from trimtab.settings import load, receivers
+from trimtab.settings import receivers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +73,7 @@ def _every(interval: str) -> str:
 
 def extras(visit: Visit) -> Result:
     """Look for the packages that this configuration needs besides."""
-    urls = [url.get_secret_value() for url in receivers(visit.environ).alert_urls]
+    urls = [url.get_secret_value() for url in receivers(visit.telling).alert_urls]
     apprise = any(urlsplit(url).scheme not in {"http", "https"} for url in urls if "://" in url)
     wanted = {
         "boto3": ("aws", visit.settings.store_url.startswith("s3://"), "the store in S3"),

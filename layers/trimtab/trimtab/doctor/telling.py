@@ -34,13 +34,13 @@ def alerts(visit: Visit) -> Result:
     Raises:
         Misconfigured: one is not allowed, or needs a package that is not there.
     """
-    urls = [url.get_secret_value() for url in receivers(visit.environ).alert_urls]
+    urls = [url.get_secret_value() for url in receivers(visit.telling).alert_urls]
     if not urls:
         if visit.settings.mode == "simulated":
             return Result("ok", "none set")
         hint = f"set {ALERT_URLS}: a webhook of Slack, Discord or your own"
         return Result("warn", "nobody is told when a run halts", hint)
-    channels, _ = outlets(visit.settings, visit.environ)
+    channels, _ = outlets(visit.settings, visit.telling)
     names = ", ".join(channel.name for channel in channels)
     if not visit.send:
         return _reached(urls, f"{names}: reachable, nothing sent", names)
@@ -58,13 +58,13 @@ def heartbeat(visit: Visit) -> Result:
     Raises:
         Misconfigured: it is not allowed.
     """
-    url = receivers(visit.environ).heartbeat_url
+    url = receivers(visit.telling).heartbeat_url
     if url is None:
         if visit.settings.mode == "simulated":
             return Result("ok", "none set")
         hint = f"set {HEARTBEAT_URL}: a check of Healthchecks, so that silence is an alarm"
         return Result("warn", "nobody notices when no run wakes", hint)
-    _, watcher = outlets(visit.settings, visit.environ)
+    _, watcher = outlets(visit.settings, visit.telling)
     if watcher is None or not visit.send:
         return _reached([url.get_secret_value()], "reachable, nothing sent", "the watcher")
     why = _fault(lambda: watcher.success("doctor", "a ping of trimtab doctor, no run", TELL_S))
