@@ -51,7 +51,7 @@ def visit(tmp_path: Path, sandbox: Sandbox) -> Iterator[Visit]:
         config,
         urls | {"APCA_API_KEY_ID": "key-of-tests", "APCA_API_SECRET_KEY": "secret-of-tests"},
         SystemClock(),
-        patience_s=1.0,
+        patience_s=30.0,
     )
     made.hurry(60)
     assert [look(made).status for look in (owner.config, owner.strategy, owner.keys)] == ["ok"] * 3
@@ -101,7 +101,7 @@ def test_clocks_apart(visit: Visit, exchange: Exchange, by: float, status: str) 
 def test_a_calendar_that_cannot_be_read(visit: Visit, sandbox: Sandbox) -> None:
     """Tried again while there is patience, then a FAIL."""
     sandbox.face.faults.add(Fault("status", "GET", "/v2/calendar$", times=0, status=500))
-    visit.now = sandbox.exchange.now()
+    visit.now, visit.patience_s = sandbox.exchange.now(), 1.0
     found = looked(visit, "calendar", broker.calendar)
     assert (found.status, "status page" in found.hint) == ("FAIL", True)
 
@@ -131,6 +131,16 @@ def test_a_feed_without_entitlement(visit: Visit) -> None:
     found = looked(visit, "data", broker.data)
     assert found.status == "FAIL"
     assert '"feed": "iex"' in found.hint
+
+
+def test_a_vendor_that_is_behind(visit: Visit, sandbox: Sandbox) -> None:
+    """The last session's bars are not there yet: a run would halt."""
+    for look in (broker.clock, broker.calendar):
+        look(visit)
+    sandbox.face.faults.add(Fault("cut", "GET", "/v2/stocks/bars$", times=0, when="after"))
+    found = looked(visit, "data", broker.data)
+    assert (found.status, "stale" in found.hint) == ("FAIL", True), found
+    assert "AAA, BBB" in found.seen
 
 
 def test_a_run_that_waits_for_approval_is_told_of(visit: Visit) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trimtab.adapters.strategy_loader import Loaded
-    from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
     from trimtab.core.portfolio import SessionHours
     from trimtab.ports import Clock, World
@@ -74,7 +73,6 @@ class Visit:
     desk: Desk | None = None
     now: datetime | None = None
     calendar: tuple[SessionHours, ...] = ()
-    bars: Bars | None = None
     _due: float = 0.0
 
     @property
