@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 
 from s3_kit import BUCKET, ENVIRONMENT, make_bucket, moto_s3
@@ -252,6 +254,25 @@ def test_one_of_two_writers_wins(
     stores[0].put_if_absent("halts/main", canonical({"why": "kept"}))
     assert keeping.excludes(stores).status == "ok"
     assert stores[1].list("halts/") == ("halts/main",)
+
+
+def test_parameters_are_read_and_not_shown(
+    visit: Visit, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is there is named by its variable; one that is not is a FAIL with its name."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL_SSM": origin}).items():
+        monkeypatch.setenv(name, value)
+    url = "https://example.org/canary-parameter-1234"
+    with closing(botocore.session.get_session().create_client("ssm")) as client:
+        client.put_parameter(Name="/doctor/alerts", Value=url, Type="SecureString", Overwrite=True)
+    visit.environ = dict(visit.environ) | {"TRIMTAB_ALERT_URLS_PARAMETER": "/doctor/alerts"}
+    assert looked(visit, "parameters", owner.parameters) == Result("ok", "read: TRIMTAB_ALERT_URLS")
+    visit.environ |= {"TRIMTAB_HEARTBEAT_URL_PARAMETER": "/doctor/nowhere"}
+    found = looked(visit, "parameters", owner.parameters)
+    assert (found.status, "/doctor/nowhere" in found.seen) == ("FAIL", True)
+    assert found.hint
 
 
 # The broker's duty

@@ -15,7 +15,6 @@ from trimtab.stations.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from trimtab.adapters.strategy_loader import Loaded
     from trimtab.core.mandate import Mandate
@@ -61,7 +60,7 @@ class Visit:
     broker may take `patience_s` seconds a check.
     """
 
-    config: Path | None
+    config: str | None
     environ: Mapping[str, str]
     clock: Clock
     send: bool = False
