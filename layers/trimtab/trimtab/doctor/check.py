@@ -7,20 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from trimtab.configuration import with_parameters
 from trimtab.desk import Desk, undecided
 from trimtab.errors import TrimtabError
 from trimtab.ports import Unauthorized, Unreachable
-from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.stations.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from trimtab.adapters.strategy_loader import Loaded
-    from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
     from trimtab.core.portfolio import SessionHours
     from trimtab.ports import Clock, World
@@ -64,7 +60,7 @@ class Visit:
     broker may take `patience_s` seconds a check.
     """
 
-    config: str | Path | None
+    config: str | None
     environ: Mapping[str, str]
     clock: Clock
     send: bool = False
@@ -76,7 +72,6 @@ class Visit:
     desk: Desk | None = None
     now: datetime | None = None
     calendar: tuple[SessionHours, ...] = ()
-    bars: Bars | None = None
     _due: float = 0.0
 
     @property
@@ -89,15 +84,6 @@ class Visit:
         if self.settings_found is None:
             raise Skipped("needs config")
         return self.settings_found
-
-    @property
-    def telling(self) -> Mapping[str, str]:
-        """The environment with whom to tell, also where SSM keeps it.
-
-        Raises:
-            Misconfigured: it can't be read there.
-        """
-        return with_parameters(self.environ, (ALERT_URLS, HEARTBEAT_URL))
 
     @property
     def world(self) -> World:
