@@ -75,6 +75,7 @@ def backtest(parser: argparse.ArgumentParser) -> None:
 
 
 def _money(parser: argparse.ArgumentParser) -> None:
+    """Add what a backtest begins with, and what trading and time cost or bring."""
     parser.add_argument(
         "--cost-bps",
         type=not_negative,
