@@ -103,6 +103,33 @@ def test_a_mark_of_other_inputs_says_nothing(desk: Desk) -> None:
         assert results(desk("verify", "--json")) == ["cleared", "sound"]
 
 
+def test_inputs_beside_a_mark_of_others_are_kept(desk: Desk) -> None:
+    """Removed, they could not be told from damage: somebody must look first."""
+    assert desk("run", "--sessions", "2").status == 0
+    first = folders(desk)[0]
+    mark = desk.folder / STORE / f"pruned/main/{first.parent.name}/{first.name}.json"
+    mark.parent.mkdir(parents=True)
+    mark.write_text("{}")
+    done = desk("prune", "--keep-sessions", "1", "--no-dry-run", "--json")
+    assert [(run["removed"], "a mark of other" in run["fault"]) for run in done.document["runs"]] == [
+        (False, True)
+    ]
+    assert filled(desk) == [True, True]
+
+
+def test_a_removal_that_was_cut_short_is_finished_by_the_next(desk: Desk) -> None:
+    """Killed between mark and removal, the inputs are there and sound; pruning again takes them."""
+    assert desk("run", "--sessions", "2").status == 0
+    first = folders(desk)[0]
+    kept = (first / INPUTS).read_bytes()
+    assert desk("prune", "--keep-sessions", "1", "--no-dry-run").status == 0
+    (first / INPUTS).write_bytes(kept)
+    assert results(desk("verify", "--json")) == ["sound", "sound"]
+    assert desk("prune", "--keep-sessions", "1", "--no-dry-run").status == 0
+    assert filled(desk) == [False, True]
+    assert results(desk("verify", "--json")) == ["pruned", "sound"]
+
+
 def test_damaged_inputs_are_kept_to_be_looked_at(desk: Desk) -> None:
     """What is not as it was written is named and not removed."""
     assert desk("run", "--sessions", "3").status == 0

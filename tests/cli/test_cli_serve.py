@@ -91,8 +91,15 @@ def test_no_sign_of_life_is_told_as_an_error(desk: Desk) -> None:
         at = datetime.now(UTC) - timedelta(seconds=age)
         pulse.write_text(json.dumps({"at": at.isoformat(), "handled": None, "next": None, "last": {}}))
         assert desk("serve", "--check").status == status
-    pulse.write_text("torn {")
-    assert desk("serve", "--check").status == 3
+    now = datetime.now(UTC).isoformat()
+    for odd in (
+        "torn {",
+        "[]",
+        json.dumps({"at": now, "last": {"due": 1}}),
+        json.dumps({"at": now, "next": "?"}),
+    ):
+        pulse.write_text(odd)
+        assert desk("serve", "--check").status == 3
 
 
 def test_a_run_that_can_not_begin_reaches_the_owner(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,12 @@ class Machine:
     def run(self, words: Sequence[str], beat: Callable[[], None]) -> Ended:
         """Run `trimtab WORD …` to its end; asked to stop, ask it to, and wait for it."""
         began = time.monotonic()
+        try:
+            return self._run(words, began, beat)
+        except OSError as error:  # no memory, no room for what it says: the next wake-up may find some
+            return Ended(1, {}, f"no process could be started: {error}", time.monotonic() - began)
+
+    def _run(self, words: Sequence[str], began: float, beat: Callable[[], None]) -> Ended:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-P", "-m", "trimtab", *words],

@@ -65,18 +65,19 @@ def _check(pulse: Pulse, terminal: Terminal) -> int:
     Raises:
         Halted: there is none.
     """
-    known, age = pulse.read(), None
-    with suppress(ValueError, TypeError):
-        age = (datetime.now(UTC) - datetime.fromisoformat(str(known.get("at")))).total_seconds()
-    if age is None or not abs(age) <= FRESH_S:
+    known, age, said = pulse.read(), None, ""
+    with suppress(ValueError, TypeError, KeyError):  # whatever lies there, it is no sign of life
+        age = (datetime.now(UTC) - datetime.fromisoformat(str(known["at"]))).total_seconds()
+        said = told_of_life(known, age)
+    if age is None or not said or not abs(age) <= FRESH_S:
         raise Halted(
             "not_serving",
             "no server of this portfolio shows that it lives",
-            seen=f"no {pulse.path}" if age is None else f"its last sign {age:.0f} s ago",
+            seen=f"nothing of it in {pulse.path}" if age is None else f"its last sign {age:.0f} s ago",
             allowed=f"one of the last {FRESH_S:.0f} s",
             hint="start `trimtab serve`, or look at what it said last",
         )
-    terminal.say(told_of_life(known, age))
+    terminal.say(said)
     terminal.document(known | {"age_s": round(age, 1)})
     return 0
 

@@ -51,8 +51,7 @@ class Server:
 
     def serve(self) -> None:
         """Serve until the host is told to stop."""
-        known = self.pulse.read()
-        self.handled, self._last = _instant(known.get("handled")), known.get("last") or {}
+        self.handled = _instant(self.pulse.read().get("handled"))
         self.tell("serving", self._facts())
         while not self.host.stopping:
             self._settings()

@@ -83,8 +83,11 @@ def look(store: Store, folder: str) -> Old | None:
     data, sums = store.get(f"{folder}/{INPUTS}"), store.get(f"{folder}{SUMS}") or b""
     if data is None:
         return None
-    total = hashlib.sha256(data).hexdigest()
-    fault = "" if sum_of(sums) == total else f"{INPUTS}: another content than its SHA256SUMS says"
+    total, fault = hashlib.sha256(data).hexdigest(), ""
+    if sum_of(sums) != total:
+        fault = f"{INPUTS}: another content than its SHA256SUMS says"
+    elif store.get(_mark(folder)) is not None and not pruned(store, folder, sums):
+        fault = f"{_mark(folder)}: a mark of other inputs"
     return Old(folder, len(data), total, fault)
 
 
