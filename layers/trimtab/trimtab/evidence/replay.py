@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Decider", "Difference", "Replayed", "Replayer"]
 
-CLEARED = "inputs.parquet was taken away since"
-PRUNED = "inputs.parquet was removed by trimtab prune"
 STANDING = frozenset({"equal", "sound", "unmade", "no_plan", "dead", "pruned"})
 """Results that speak against no record."""
 REVIEWED = "numbers"
@@ -137,7 +135,7 @@ class Replayer:
         if plan is None and REVIEWED not in {verdict["rule"] for verdict in record["verdicts"]}:
             return Replayed(sealed.run_id, sealed.session, "no_plan", None, _ended(record))
         if sealed.inputs is None:
-            return _cleared(sealed)
+            return Replayed(sealed.run_id, sealed.session, *sealed.gone)
         return self._held(sealed, record, sealed.inputs)
 
     def _adopted(self, sealed: Sealed, maker: str) -> Replayed:
@@ -190,7 +188,7 @@ class Replayer:
             return _unread(sealed)
         self._witness(sealed.record)
         if sealed.cleared:
-            return _cleared(sealed)
+            return Replayed(sealed.run_id, sealed.session, *sealed.gone)
         bars = None if sealed.inputs is None else self._bars(sealed.record, sealed.inputs)
         if isinstance(bars, str):
             return Replayed(sealed.run_id, sealed.session, "damaged", None, bars)
@@ -214,11 +212,6 @@ class Replayer:
 def _unread(sealed: Sealed) -> Replayed:
     result = "dead" if sealed.dead else "damaged"
     detail = "the run died before it was recorded" if sealed.dead else "; ".join(sealed.faults)
-    return Replayed(sealed.run_id, sealed.session, result, None, detail)
-
-
-def _cleared(sealed: Sealed) -> Replayed:
-    result, detail = ("pruned", PRUNED) if sealed.pruned else ("cleared", CLEARED)
     return Replayed(sealed.run_id, sealed.session, result, None, detail)
 
 

@@ -42,6 +42,13 @@ class Sealed:
     pruned: bool = False
     dead: bool = False
 
+    @property
+    def gone(self) -> tuple[str, None, str]:
+        """What a replay gives where the inputs are gone: result, weights, detail."""
+        if self.pruned:
+            return "pruned", None, f"{INPUTS} was removed by trimtab prune"
+        return "cleared", None, f"{INPUTS} was taken away since"
+
 
 def opened(store: Store, folder: str) -> Sealed:
     """Read a run's folder, and hold every file in it against its sum and against the stored plan.
