@@ -6,19 +6,17 @@
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS locked
+ENV PIP_NO_CACHE_DIR="1" PIP_DISABLE_PIP_VERSION_CHECK="1"
 COPY requirements/ /requirements/
-RUN python -m venv /venv
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
-        --requirement /requirements/serve.txt \
- && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
-        --requirement /requirements/alerts.txt \
- && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
-        --requirement /requirements/aws.txt \
+# pip stays outside: it installs into an environment that has none.
+RUN python -m venv --without-pip /venv
+RUN pip --python /venv/bin/python install --require-hashes --no-deps --requirement /requirements/serve.txt \
+ && pip --python /venv/bin/python install --require-hashes --no-deps --requirement /requirements/alerts.txt \
+ && pip --python /venv/bin/python install --require-hashes --no-deps --requirement /requirements/aws.txt \
  && /venv/bin/python -m compileall -q /venv/lib
 
 FROM locked AS locked-dashboard
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps \
-        --requirement /requirements/dashboard.txt \
+RUN pip --python /venv/bin/python install --require-hashes --no-deps --requirement /requirements/dashboard.txt \
  && /venv/bin/python -m compileall -q /venv/lib
 
 FROM python:${PYTHON}-slim AS base

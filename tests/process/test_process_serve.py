@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DUE = {"run_time": "00:00"}
 """A wake-up of this day has always passed: a server that starts runs at once."""
 ORPHAN_S = 120.0
+HELD_S = 2.0
+"""How long the run waits for its order's answer: meanwhile the server hands the signal on."""
 
 
 def struck(there: Place, number: int) -> tuple[int, list[dict[str, object]]]:
@@ -31,6 +33,7 @@ def struck(there: Place, number: int) -> tuple[int, list[dict[str, object]]]:
     def strike(passing: Passing) -> None:
         if (passing.sender, passing.number, passing.moment) == (VICTIM, orders[0], AFTER):
             there.started[0].kill(number)
+            time.sleep(HELD_S)
 
     there.proxy.at(strike)
     done = there.start(VICTIM, "serve", "--no-dry-run").wait()
