@@ -120,6 +120,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt
 	$(COMPILE_LAYER) --constraint requirements/dev.txt --extra alerts --extra aws pyproject.toml \
 		--output-file layers/dependencies/requirements.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra serve pyproject.toml --output-file requirements/serve.txt
 	$(COMPILE) benchmarks/requirements-peers.in --output-file benchmarks/requirements-peers.txt
 
 clean:  ## Remove the environment, the demo and every cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from trimtab.cli.values import iso_date, not_negative, number, positive
+from trimtab.cli.values import count, days, iso_date, not_negative, number, positive
 
-__all__ = ["apply", "backtest", "doctor", "plan", "sending"]
+__all__ = ["apply", "backtest", "doctor", "plan", "prune", "sending", "serve"]
 
 
 def sending(parser: argparse.ArgumentParser) -> None:
@@ -113,4 +113,33 @@ def _money(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="USD",
         help="comes in at each decision (default: 0)",
+    )
+
+
+def prune(parser: argparse.ArgumentParser) -> None:
+    """Add what pruning takes."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--older-than", type=days, metavar="DAYS", help="of sessions so long before the newest, such as 400d"
+    )
+    which.add_argument(
+        "--keep-sessions", type=count, metavar="N", help="of all but the last N sessions with inputs"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="list them, or remove them (default: list)",
+    )
+
+
+def serve(parser: argparse.ArgumentParser) -> None:
+    """Add what the schedule takes."""
+    parser.add_argument(
+        "--dry-run",
+        action=argparse.BooleanOptionalAction,
+        help="for each run: send nothing, or send (default: dry_run of the configuration)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="say whether a server of this portfolio lives, and end"
     )

@@ -329,6 +329,12 @@ VERBS = {
         "trimtab run --no-dry-run --sessions 5",
         _run,
     ),
+    "serve": Verb(
+        "serve",
+        "wake at the times of the schedule and run, until told to stop",
+        "trimtab serve",
+        _flags.serve,
+    ),
     "backtest": Verb(
         "backtest",
         "play the strategy over history, planned and reviewed as the bot does",
@@ -351,6 +357,12 @@ VERBS = {
     ),
     "verify": Verb("replay", "hold the records against their sums", "trimtab verify", _none),
     "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
+    "prune": Verb(
+        "prune",
+        "take old inputs out of the store; records stay",
+        "trimtab prune --older-than 400d --no-dry-run",
+        _flags.prune,
+    ),
     "compare": Verb(
         "compare",
         "set the runs beside the backtest of the same sessions, and split the gap",
