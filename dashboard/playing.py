@@ -105,7 +105,7 @@ def _kept(seen: Look, what: str, make: Callable[[], Made]) -> Made:
     """Keep what was made for this state of trades.db."""
     shelf = seen.shelf
     kept = _shelf()
-    key = (str(shelf.path), shelf.portfolio, what)
+    key = (shelf.base, shelf.portfolio, what)
     if key not in kept or kept[key][0] != shelf.stamp[:3]:
         kept[key] = (shelf.stamp[:3], make())
     made: Made = kept[key][1]
