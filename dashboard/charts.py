@@ -44,6 +44,8 @@ LOOKS = ("own", "second", "third")
 ONE_PERCENT = np.array([-1.0])
 LABELS = 12
 """At most so many labels stand below bars."""
+FEW_LABELS = 7
+"""The same of labels that no screen leaves out."""
 SIGNS = {"missing": "✕", "halted": "!", "interrupted": "!!"}
 """What stands in the cell of a day to look at, for those who see no difference in its colour."""
 CUT = 160
@@ -136,12 +138,20 @@ def costs(frame: pl.DataFrame, of: str, ink: Inks) -> Element:
     ]
     scale = linear(counts, zero=True, count=4)
     labels = [f"{number(float(bps), 0)} bps" for bps in bins]
-    step = BIN * max(1, -(-len(bins) // LABELS))
-    below = [tick for tick, bps in zip(numbered(labels), bins, strict=True) if bps % step == 0]
+    step = BIN * -(-len(bins) // FEW_LABELS)
+    below = [
+        tick._replace(minor=False)
+        for tick, bps in zip(numbered(labels), bins, strict=True)
+        if bps % step == 0
+    ]
     shapes = drawn.bars(layers, scale, beside=False)
     told = f"Orders by their cost against {of}; right of zero is a cost."
     made = drawn.frame("costs", "Orders by cost", told, shapes, (scale.ticks(), below), "low")
-    return _pictured(drawn.figure(Read(layers, labels, "", 0), made), ink)
+    figure = drawn.figure(Read(layers, labels, "", 0), made)
+    sums = ["All", *(number(float(np.nansum(layer.values)), 0) for layer in layers)]
+    for text, shown in zip(figure.iter("b"), sums, strict=True):  # the legend, until a bar is pointed at
+        text.text = shown
+    return _pictured(figure, ink)
 
 
 def calendar(days: pl.DataFrame) -> Element:
@@ -163,7 +173,7 @@ def calendar(days: pl.DataFrame) -> Element:
     ]
     first = days["session"].dt.truncate("1w").min()
     cells = [
-        _cell((session - first).days // 7 + 1, session.isoweekday(), *row)  # type: ignore[operator]  # both are dates
+        _cell((session - first).days // 7 + 1, session.isoweekday(), *row)
         for session, *row in days.select("session", "outcome", "runs", "reason").iter_rows()
     ]
     told = "Sessions by outcome: " + ", ".join(

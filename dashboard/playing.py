@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dashboard.frame import Look
+    from trimtab.adapters.guest import Stamp
     from trimtab.core.bars import Bars
     from trimtab.evidence.board.curve import Curve
 
@@ -113,5 +114,5 @@ def _kept(seen: Look, what: str, make: Callable[[], Made]) -> Made:
 
 
 @st.cache_resource(show_spinner=False, ttl=3600.0)
-def _shelf() -> dict[tuple[str, str, str], tuple[tuple[int, ...], Any]]:
+def _shelf() -> dict[tuple[str, str, str], tuple[Stamp, Any]]:
     return {}

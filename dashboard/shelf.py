@@ -159,12 +159,12 @@ def _stamp(url: str) -> Stamp:
     return _bucket_stamp(url) if "://" in url else _opened(url)[1].stamp()
 
 
-@st.cache_data(show_spinner=False, ttl=BUCKET_S)
+@st.cache_resource(show_spinner=False, ttl=BUCKET_S)
 def _bucket_stamp(url: str) -> Stamp:
     return _opened(url)[1].stamp()
 
 
-@st.cache_data(show_spinner=False, ttl=SAID_S)
+@st.cache_resource(show_spinner=False, ttl=SAID_S)
 def _bound(url: str) -> list[str]:
     keys = _opened(url)[0].list("portfolios/")
     return [key.removeprefix("portfolios/").removesuffix(".json") for key in keys]
@@ -242,7 +242,7 @@ def _salvaged(url: str, portfolio: str, stamp: Stamp) -> tuple[str, int, int]:
     return str(place), len(newest) - damaged, damaged
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=tempfile.TemporaryDirectory.cleanup)
 def _scratch() -> tempfile.TemporaryDirectory[str]:
     """Keep a folder of this process's own, which goes with it."""
     return tempfile.TemporaryDirectory(prefix="trimtab-dashboard-")
@@ -265,7 +265,7 @@ def _bars(url: str, folder: str) -> Bars | None:
     return None
 
 
-@st.cache_data(show_spinner=False, ttl=SAID_S)
+@st.cache_resource(show_spinner=False, ttl=SAID_S)
 def _said(url: str, portfolio: str) -> list[Document]:
     found = []
     with suppress(OSError):
@@ -276,7 +276,7 @@ def _said(url: str, portfolio: str) -> list[Document]:
     return sorted(found, key=lambda event: str(event.get("at")), reverse=True)
 
 
-@st.cache_data(show_spinner=False, max_entries=1024, ttl=KEPT_S)
+@st.cache_resource(show_spinner=False, max_entries=1024, ttl=KEPT_S)
 def _event(url: str, key: str) -> Document | None:
     """Give what was said once: it is never written again."""
     try:

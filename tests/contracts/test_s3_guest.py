@@ -15,6 +15,7 @@ from trimtab.adapters.stores import open_guest
 from trimtab.errors import Halted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from streamlit.testing.v1 import AppTest
@@ -109,6 +110,14 @@ def bucket(lived: Path, url: str) -> str:
     return name
 
 
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """Forget what was read, and how the store was reached: each test has a wire of its own."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
 def shown(app: AppTest) -> tuple[object, ...]:
     """Give what a page tells."""
     assert not app.exception, app.exception[0].stack_trace
@@ -121,7 +130,7 @@ def test_every_page_of_a_bucket_is_that_of_a_directory(
     """Every figure and table is the same; it is read with GET and HEAD alone, so that no run ever waits."""
     pages = {}
     for place in (str(lived), bucket):
-        st.cache_data.clear()
+        st.cache_resource.clear()
         app = at_page(write_config(tmp_path, place), "now", monkeypatch)
         pages[place] = [shown(app)]
         for page in PAGES[1:]:
@@ -135,7 +144,6 @@ def test_a_bucket_that_can_not_be_read_is_told(
 ) -> None:
     """The page says what S3 answered and what to do; no credential is on it."""
     wire.judge = lambda _: Fault(status=403, code="AccessDenied")
-    st.cache_data.clear()
     app = at_page(write_config(tmp_path, bucket), "now", monkeypatch)
     assert not app.exception
     said = texts(app)
@@ -162,11 +170,11 @@ def test_a_page_follows_the_bucket_by_its_etag(
     bodies: list[int] = []
     seen = len(wire.seen)
     wire.after = lambda passed: bodies.append(passed.number) if "trades.db" in passed.target else None
-    st.cache_data.clear()
+    st.cache_resource.clear()
     shown(app.run())
     asked = [passed for passed in wire.seen[seen:] if "trades.db" in passed.target]
     assert len(asked) == len(bodies) == 1
     (run,) = SqliteTrades(lived / "trades.db").query("SELECT * FROM latest_run")
     S3Trades(bucket).add({"runs": [run | {"run_id": "20300102T150000Z-00000001"}]})
-    st.cache_data.clear()
+    st.cache_resource.clear()
     assert dict(shown(app.run())[0])["Runs"] == str(int(before) + 1)  # type: ignore[call-overload]  # as above

@@ -113,7 +113,7 @@ def test_runs_shows_missing_days_and_one_run_in_full(
 def test_a_run_is_explained_and_compared(
     lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each symbol's chain, as `trimtab explain` tells it; what changed since a run, as `trimtab diff` does."""
+    """Each symbol's chain, as `trimtab explain` tells it; what changed, as `trimtab diff` does."""
     app = at_page(write_config(tmp_path, lived), "runs", monkeypatch)
     traded = SqliteTrades(lived / "trades.db").query(
         "SELECT run_id, session FROM runs WHERE outcome = 'traded' ORDER BY run_id DESC LIMIT 1"
