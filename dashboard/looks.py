@@ -60,6 +60,7 @@ _STYLE = """
 .tt { color: var(--tt-ink); font-size: 14px; line-height: 1.5; }
 .tt { font-variant-numeric: tabular-nums lining-nums; }
 .tt p, .tt figure { margin: 0; }
+.tt i { font-style: normal; }
 .tt .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .tt abbr { text-decoration: none; cursor: help; border-bottom: 1px dotted var(--tt-quiet); }
 .tt .box { overflow: auto; max-width: 100%; border: 1px solid var(--tt-rule); border-radius: 6px; }
