@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import streamlit as st
@@ -27,6 +27,7 @@ from trimtab.core.bars import Bars
 from trimtab.core.record import rows
 from trimtab.errors import Halted
 from trimtab.evidence.board import reading
+from trimtab.evidence.taxes import lots_document
 from trimtab.stations.past import folders, read_record
 from trimtab.switch import kill_switch
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from trimtab.adapters.guest import Guest, Stamp
     from trimtab.core.record import Document
-    from trimtab.ports import Store
+    from trimtab.ports import Store, Trades
 
 __all__ = ["Shelf", "Trouble", "open_shelf", "portfolios"]
 
@@ -106,6 +107,18 @@ class Shelf:
     def folder(self, session: object, run_id: str) -> str:
         """Give the place of a run's files."""
         return f"runs/{self.portfolio}/{session or 'none'}/{run_id}"
+
+    def lots(self) -> Document:
+        """Give the tax lots, and what was realised.
+
+        Raises:
+            Halted: a record, or trades.db, is damaged, or older than what tells of lots.
+            OSError: the store can't be read.
+        """
+        try:
+            return _lots(self.url, self.base, self.stamp, self.portfolio)
+        except sqlite3.Error as error:
+            raise _odd(error) from error
 
     def flag(self) -> tuple[str, str] | None:
         """Give the halt flag that is set, and what it says."""
@@ -210,10 +223,22 @@ def _frame(base: str, stamp: Stamp, name: str, portfolio: str, more: tuple[objec
         return read(_Empty() if view is None else view, portfolio, *more)
 
 
+@st.cache_resource(show_spinner="Following every share …", max_entries=4, ttl=KEPT_S)
+def _lots(url: str, base: str, stamp: Stamp, portfolio: str) -> Document:
+    del stamp  # it is in the key
+    with _opened(base)[1].sight() as view:
+        return lots_document(_opened(url)[0], cast("Trades", view or _Empty()), portfolio)
+
+
 class _Empty:
     """A trades.db that is not there: it has no tables."""
 
     def rows(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
+        """Give nothing."""
+        del sql, parameters
+        return []
+
+    def query(self, sql: str, parameters: object = ()) -> list[dict[str, object]]:
         """Give nothing."""
         del sql, parameters
         return []

@@ -10,8 +10,9 @@ import polars as pl
 import streamlit as st
 
 from dashboard import charts
-from dashboard.frame import begin, figures, listed, nothing_yet, show, table
+from dashboard.frame import begin, figures, listed, literal, nothing_yet, show, table
 from dashboard.sheets import amount, part, text
+from trimtab.errors import Halted
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.dealing import by_month, by_symbol, totals
 from trimtab.evidence.words import NOTHING, money, number, percent
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dashboard.frame import Look
+    from trimtab.core.record import Document
 
 YEAR_BACK, ALL = "12 months", "All"
 CLOSE = "the close that sized the order"
@@ -132,6 +134,60 @@ def shortfall(seen: Look, first: str) -> None:
     )
 
 
+@st.fragment
+def taxed(seen: Look) -> None:
+    """Offer the tax lots: to follow every share of ten years takes seconds."""
+    about = "By first in, first out. An aid, and no tax advice: what the broker reports counts."
+    st.subheader("Tax lots", anchor=False, help=about)
+    with st.expander("Gains realised, and the shares that are held", key="lots", on_change="rerun") as box:
+        if not box.open:
+            return
+        try:
+            document = seen.shelf.lots()
+        except (Halted, OSError) as error:
+            st.warning(f"**The lots can't be told.** {literal(error)}")
+            return
+        if not document["lots"] and not document["sales"]:
+            st.write("No share is recorded as held or sold.")
+            return
+        _realised(document)
+        _held_lots(document)
+
+
+def _realised(document: Document) -> None:
+    columns = {
+        "year": text("Year"),
+        "term": text("Term", "Long: held for more than a year."),
+        "sales": amount("Sales", 0),
+        "proceeds": amount("Proceeds, USD"),
+        "cost": amount("Basis, USD"),
+        "gain": amount("Gain, USD"),
+        "wash_loss": amount("Wash sales, USD", meaning="Losses that may be disallowed."),
+    }
+    rows = [[row[name] for name in columns] for row in reversed(document["years"])]
+    if rows:
+        st.markdown("**Realised**")
+        table(rows, columns, "Realised")
+
+
+def _held_lots(document: Document) -> None:
+    columns = {
+        "symbol": text("Symbol"),
+        "acquired": text("Bought"),
+        "qty": amount("Shares", 4),
+        "cost": amount("Basis, USD"),
+        "value": amount("Worth, USD"),
+        "gain": amount("Gain, USD", meaning="Not realised."),
+        "days": amount("Days", 0),
+        "term": text("Term"),
+    }
+    rows = [[row[name] for name in columns] for row in document["lots"]]
+    if rows:
+        st.markdown(f"**Held**, as of {literal(document['as_of'] or 'unknown')}")
+        schema = dict.fromkeys(columns, pl.String())
+        listed(pl.DataFrame(rows, schema=schema, orient="row", strict=False), columns, "Lots")
+
+
 def page() -> None:
     """Lay the page out."""
     seen = begin("Trading", "What was bought and sold, at what cost, and what was not filled.")
@@ -149,6 +205,7 @@ def page() -> None:
     distribution(seen, months)
     symbols(dealt)
     shortfall(seen, first)
+    taxed(seen)
 
 
 page()

@@ -15,6 +15,7 @@ from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, sheets, texts
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.evidence.explain import explain
+from trimtab.evidence.taxes import lots_document
 from trimtab.stations.past import read_record, rebuild
 from trimtab.switch import raise_flag
 
@@ -165,6 +166,20 @@ def test_trading_tells_what_fell_short(lived: Path, tmp_path: Path, monkeypatch:
     assert metrics(app)["Against arrival"].endswith(" bps")
     assert short
     assert len(sheets(app)["Orders that fell short"]) == len(short)
+
+
+def test_trading_tells_lots_when_it_is_asked_for(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gains by year and lots as `trimtab lots` has them."""
+    app = clean(at_page(write_config(tmp_path, lived), "trading", monkeypatch))
+    assert "Lots" not in sheets(app)
+    app.session_state["lots"] = True
+    shown = sheets(clean(app.run()))
+    document = lots_document(DirectoryStore(lived), SqliteTrades(lived / "trades.db"), "main")
+    assert [row["Term"] for row in shown["Realised"]] == [row["term"] for row in document["years"][::-1]]
+    assert len(shown["Lots"]) == min(60, len(document["lots"]))
+    assert [row["Bought"] for row in shown["Lots"]] == [lot["acquired"] for lot in document["lots"][:60]]
 
 
 def test_trading_holds_fills_against_arrival_prices_where_they_are_kept(

@@ -55,6 +55,17 @@ class Sight:
         with _told(self._path):
             return self._database.execute(sql, tuple(parameters)).fetchall()
 
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Give the rows of a query as dicts.
+
+        Raises:
+            Halted, sqlite3.Error: as above.
+        """
+        with _told(self._path):
+            cursor = self._database.execute(sql, tuple(parameters))
+            names = [str(column[0]) for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def columns(self, table: str) -> frozenset[str]:
         """Give the columns of a table or view; none where there is no such table.
 
