@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[0] = str(HERE.parent)  # Python puts this folder there, whose names are not the package's
+sys.path[:] = [
+    str(HERE.parent),
+    *(place for place in sys.path if place != str(HERE)),
+]  # the package's, not ours
 
 import streamlit.web.cli as command_line  # noqa: E402 - found by the path above
 

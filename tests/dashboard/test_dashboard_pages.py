@@ -6,11 +6,13 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dashboard.looks import SCRIPT
 from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, sheets, texts, write_config
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
@@ -23,7 +25,24 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
 SESSIONS = 30
+TAGS = {
+    *("style", "div", "span", "ul", "li", "i", "b", "p", "pre", "abbr", "figure", "img"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+}
+"""What a page draws with."""
 CORPUS = Path(__file__).parents[1] / "corpus/momentum-weekly"
+
+
+class Tags(HTMLParser):
+    """The elements of a page, as a browser reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note one."""
+        self.found.append((tag, dict(attrs)))
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +282,14 @@ def test_hostile_texts_stay_texts(page: str, tmp_path: Path, monkeypatch: pytest
         assert "**bold**" not in element.value
         assert "[link](" not in element.value
     assert not [e for e in app.get("markdown") if e.proto.allow_html]
+    drawn = [e.proto for e in app.get("html")]
+    assert [proto.body for proto in drawn if proto.unsafe_allow_javascript] == [SCRIPT]
+    tags = Tags()
+    tags.feed("".join(proto.body for proto in drawn if proto.body != SCRIPT))
+    assert {tag for tag, _ in tags.found} <= TAGS
+    for tag, attributes in tags.found:
+        assert not [name for name in attributes if name.startswith("on") or name == "href"]
+        assert tag != "img" or str(attributes["src"]).startswith("data:image/svg+xml;base64,")
     assert HOSTILE  # what the store is full of
 
 
