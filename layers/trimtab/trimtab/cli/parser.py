@@ -273,6 +273,22 @@ def _backtest(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--grid", metavar="FILE", required=True, help="what varies, as JSON: docs/sweep.md")
+    parser.add_argument("--data", metavar="FILE", help="daily bars, parquet or csv (default: the sample)")
+    parser.add_argument("--out", metavar="DIR", help="for what is kept and found (default: GRID-sweep)")
+    parser.add_argument("--workers", type=_count, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--on", choices=["here", "aws"], default="here", help="who plays (default: here)")
+    parser.add_argument("--machine", metavar="ARN", help="on aws: the state machine of the template")
+    parser.add_argument("--to", metavar="S3URL", help="on aws: where it is kept (default: store.url/sweeps)")
+    parser.add_argument(
+        "--memory", type=_count, default=1769, metavar="MB", help="on aws: of a function (default: 1769)"
+    )
+    parser.add_argument(
+        "--cost-limit", type=_speed, default=5.0, metavar="USD", help="on aws: what it may cost (default: 5)"
+    )
+
+
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", nargs="*", metavar="RUN", help="the first run, and perhaps the last (default: all)"
@@ -400,6 +416,12 @@ VERBS = {
         "play the strategy over history, planned and reviewed as the bot does",
         "trimtab backtest --start 2005-01-01 --report backtest.html",
         _backtest,
+    ),
+    "sweep": Verb(
+        "sweep",
+        "play a grid of backtests on every core, and hold the best against luck",
+        "trimtab sweep --grid grid.json",
+        _sweep,
     ),
     "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
