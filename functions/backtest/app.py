@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from trimtab.core.record import Document
+    from trimtab.ports import Store
 
 HERE = Path(__file__).resolve().parent
 """Where strategy modules of one's own lie, beside this file."""
@@ -32,6 +34,12 @@ def _line(entry: Document) -> str:
 
 logger = Logger(service="backtest", json_serializer=_line)
 farmhand = Farmhand.of(HERE, code_of)
+
+
+@cache
+def store_at(url: str) -> Store:
+    """Give the store at a URL; its connections outlive a call."""
+    return open_store(url)[0]
 
 
 class Event(BaseModel):
@@ -60,8 +68,7 @@ def handler(event: object, context: LambdaContext) -> Document:
     del context
     try:
         asked = parse(event)
-        store, _trades = open_store(asked.store)
-        failed = play_batch(store, asked.job, asked.cells, farmhand)
+        failed = play_batch(store_at(asked.store), asked.job, asked.cells, farmhand)
     except TrimtabError as error:
         logger.error("failed", extra={"error": error.document()})  # noqa: TRY400 - the runtime adds the traceback
         raise

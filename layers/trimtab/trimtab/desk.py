@@ -20,6 +20,7 @@ from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
+from trimtab.adapters.keyring import with_ring
 from trimtab.adapters.notify import notifiers
 from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.stores import open_store
@@ -79,6 +80,7 @@ class Desk:
         Raises:
             Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable.
         """
+        environ = with_ring(settings.broker.parameters, environ)
         loaded = decider(settings)
         universe = loaded.symbols
         store, trades = open_store(settings.store_url)
@@ -268,6 +270,7 @@ def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Marke
     Raises:
         Misconfigured: keys or hosts are not usable.
     """
+    environ = with_ring(settings.broker.parameters, environ)
     if settings.mode == "simulated":
         account = declared_mode(environ.get("APCA_API_BASE_URL", "").strip())
         settings = settings.model_copy(update={"mode": account})

@@ -1,7 +1,7 @@
 """Farm: the composition root of a sweep on Lambda: what is put into S3, who plays it, what is gathered.
 
 Below one prefix of a bucket lie `prices/<digest>.parquet`, `jobs/<digest>/job.json` with the batches of a
-submission beside it, and of each cell `cells/<digest>.json` or, where it failed, `failed/<digest>.json`. Names
+submission beside it, and of each cell `cells/<digest>.json` or, if it failed, `failed/<digest>.json`. Names
 are digests of what they hold or stand for: whatever is put twice is the same.
 """
 
@@ -35,6 +35,8 @@ __all__ = ["Estimate", "Field", "demand_affordable", "estimate", "farmed", "play
 BATCH_S = 30.0
 """Seconds that a function should play: long beside its start, short beside its limit of 15 minutes."""
 LARGEST_BATCH = 50
+AT_ONCE = 200
+"""Functions that play at a time: `MaxConcurrency` of the state machine."""
 SLOWER = 1.5
 """How much longer a cell may take there than here, start and prices included."""
 LONGEST_CELL_S = 300.0
@@ -81,7 +83,7 @@ def estimate(cells: int, seconds: float, memory_mb: int) -> Estimate:
             allowed=f"{LONGEST_CELL_S / SLOWER:.0f} s here",
             hint="shorten its windows, or sweep on a machine",
         )
-    batch = max(1, min(LARGEST_BATCH, int(BATCH_S / max(there, 1e-3))))
+    batch = max(1, min(LARGEST_BATCH, int(BATCH_S / max(there, 1e-3)), math.ceil(cells / AT_ONCE)))
     batches = math.ceil(cells / batch)
     time_usd = cells * there * memory_mb / 1024 * USD_A_GB_SECOND
     calls_usd = batches * (USD_A_CALL + TRANSITIONS * USD_A_TRANSITION + 2 * USD_A_GET)
@@ -187,8 +189,9 @@ def _started(work: Work, missing: Sequence[int], costs: Estimate, field: Field) 
     tried = len(store.list(f"{folder}/")) - 1  # failed cells are submitted again under another name
     name = digest([batches, tried])
     store.put_if_absent(f"{folder}/{name}.json", canonical(batches))
-    for i in missing:
-        store.delete(f"failed/{work.digests[i]}.json")
+    before = {f"failed/{work.digests[i]}.json" for i in missing}
+    for key in before.intersection(store.list("failed/")):
+        store.delete(key)
     bucket, _, prefix = field.url.removeprefix("s3://").partition("/")
     where = f"{prefix.rstrip('/')}/" if prefix else ""
     document = {

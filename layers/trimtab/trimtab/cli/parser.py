@@ -185,6 +185,10 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="every portfolio of the store, a line each")
+
+
 def _history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_count, default=20, metavar="N", help="the last N runs (default: 20)")
 
@@ -425,7 +429,7 @@ VERBS = {
     ),
     "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
-        "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
+        "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _status
     ),
     "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
     "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),

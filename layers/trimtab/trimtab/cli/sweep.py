@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trimtab.adapters.sweep.workers import warm_up
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
 from trimtab.desk import source
 from trimtab.errors import Misconfigured
 from trimtab.show.sweep import sweep_text
-from trimtab.sweep import planned, play, read_grid
+from trimtab.sweep import MODULE, planned, play, read_grid
 from trimtab.sweeping.judged import summary
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def sweep(arguments: argparse.Namespace, terminal: Terminal) -> int:
     Raises:
         Misconfigured: the configuration, the grid, the data or a flag is not usable.
     """
+    if arguments.on == "here":
+        warm_up(MODULE)  # it imports on another core while the prices are read on this one
     settings = settings_of(arguments)
     grid_file = Path(arguments.grid)
 

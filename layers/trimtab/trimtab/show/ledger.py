@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
 
-__all__ = ["find_run", "holdings_of", "read_record", "recent_runs", "run_keys", "warnings_of", "weighed"]
+__all__ = [
+    "find_run",
+    "holdings_of",
+    "read_record",
+    "recent_portfolios",
+    "recent_runs",
+    "run_keys",
+    "warnings_of",
+    "weighed",
+]
 
 Row = dict[str, Any]
 
@@ -33,9 +42,17 @@ FROM holdings LEFT JOIN targets USING (run_id, symbol) WHERE portfolio = ? ORDER
 WARNINGS = """
 SELECT DISTINCT message FROM events WHERE level = 'warning' AND run_id IN (?, ?) ORDER BY message
 """
+PORTFOLIOS = """
+SELECT DISTINCT portfolio FROM runs ORDER BY portfolio
+"""
 CASH = """
 SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DESC LIMIT 1
 """
+
+
+def recent_portfolios(trades: Trades) -> list[Row]:
+    """Give the portfolios that have a run: `portfolio`, in ascending order."""
+    return trades.query(PORTFOLIOS, ())
 
 
 def recent_runs(trades: Trades, portfolio: str, limit: int) -> list[Row]:
