@@ -11,10 +11,12 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.notify import notifiers
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.webhook import Wire
+from trimtab.configuration import with_parameters
 from trimtab.desk import Desk
 from trimtab.errors import Halted, Misconfigured, TrimtabError
 from trimtab.ports import Undelivered
 from trimtab.settings import load, receivers, redactor
+from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.show.alert import GRAVITY, Occasion, message_of
 from trimtab.show.document import stopped_record
 
@@ -101,9 +103,10 @@ def _tell(error: Exception, name: str, environ: Mapping[str, str], warn: Callabl
     known = error if isinstance(error, TrimtabError) else Halted("bug", f"{type(error).__name__}: {error}")
     record = redactor(environ).value(stopped_record(known, name, "fleet", dry_run=False))
     message = message_of(record, Occasion(), GRAVITY)
-    urls = [url.get_secret_value() for url in receivers(environ).alert_urls]
     clock, wire = SystemClock(), Wire(allow_private=False)
     try:
+        heard = receivers(with_parameters(environ, (ALERT_URLS, HEARTBEAT_URL)))
+        urls = [url.get_secret_value() for url in heard.alert_urls]
         channels = notifiers(urls, clock, wire, where="TRIMTAB_ALERT_URLS", allow_private=False)
         for channel in channels:
             if message is not None:

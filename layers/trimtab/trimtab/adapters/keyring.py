@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from trimtab.adapters.aws import client, demand_library
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ ON_RING = (
     *("APCA_API_BASE_URL", "APCA_API_DATA_URL", "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL"),
 )
 """What may lie there, each under its variable's name."""
-CONNECT_S, READ_S, ATTEMPTS = 3, 10, 4
 
 
 def with_ring(path: str | None, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -46,18 +45,11 @@ def with_ring(path: str | None, environ: Mapping[str, str]) -> Mapping[str, str]
 
 
 def _read(path: str) -> dict[str, str]:
-    if find_spec("botocore") is None:
-        hint = "pip install 'trimtab[aws]'"
-        raise Misconfigured("boto3_missing", "boto3, which reads broker.parameters, is missing", hint=hint)
-    import botocore.session  # noqa: PLC0415 - demanded above; only such a portfolio pays for it
-    from botocore.config import Config  # noqa: PLC0415 - as above
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    demand_library("broker.parameters is kept by AWS", "keys in the environment")
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - demanded above
 
-    retries: Any = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-    config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries)
     try:
-        client: Any = botocore.session.get_session().create_client("ssm", config=config)
-        answer = client.get_parameters_by_path(Path=path, WithDecryption=True)
+        answer = client("ssm").get_parameters_by_path(Path=path, WithDecryption=True)
     except ClientError as error:
         raise _unreadable(path, str(error.response.get("Error", {}).get("Code"))) from None
     except (BotoCoreError, ValueError) as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from trimtab.adapters.aws import client, demand_library
 from trimtab.errors import Halted, Misconfigured
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "StateMachine"]
 
-CONNECT_S, READ_S, ATTEMPTS = 3, 20, 4
 MACHINE = "arn:aws:states:<region>:<account>:stateMachine:<name>"
 
 
@@ -37,10 +36,8 @@ class StateMachine:
         parts = arn.split(":")
         if len(parts) != len(MACHINE.split(":")) or parts[2] != "states" or parts[5] != "stateMachine":
             raise Misconfigured("machine", "that is no state machine", seen=arn, allowed=MACHINE)
-        if find_spec("botocore") is None:
-            hint = "pip install 'trimtab[aws]'"
-            raise Misconfigured("boto3_missing", "boto3, which speaks to AWS, is not installed", hint=hint)
-        self._arn, self._region = arn, parts[3]
+        demand_library("a state machine is AWS's", "--on here")
+        self._arn = arn
 
     def start(self, name: str, document: str) -> str:
         """Start an execution, and give its ARN; one of this name that runs with this input is given instead.
@@ -83,13 +80,7 @@ class StateMachine:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 - botocore makes it of a description
-        import botocore.session  # noqa: PLC0415 - demanded by __init__
-        from botocore.config import Config  # noqa: PLC0415 - as above
-
-        retries: Any = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-        config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries)
-        session = botocore.session.get_session()
-        return session.create_client("stepfunctions", region_name=self._region, config=config)
+        return client("stepfunctions")
 
 
 def _refused(operation: str, code: str, arn: str) -> Halted:
