@@ -69,7 +69,7 @@ def test_a_sweep_on_aws_gives_the_bytes_of_one_here(
     assert status == 3
     assert (there["cells"], there["played"], there["failed"]) == (CELLS, CELLS, FAILING), there["failures"]
     played = [cell["params"]["lookback"] for call in region.calls for cell in call["cells"]]
-    assert {played.count(lookback) for lookback in range(19, 23)} == {3}
+    assert {played.count(lookback) for lookback in range(19, 23)} <= {3, 4}  # 4: Lambda refused one of them
     assert set(played) == set(range(19, 68))  # the first is played here, to know what one takes
 
     status, here = swept(tmp_path, capsys, "here", "--workers", "1")

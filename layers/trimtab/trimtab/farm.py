@@ -41,6 +41,8 @@ SLOWER = 1.5
 """How much longer a cell may take there than here, start and prices included."""
 LONGEST_CELL_S = 300.0
 POLL_S = 2.0
+LISTING_SHARE = 10
+"""How much longer than its listing took the next one waits: of a million results it takes minutes."""
 READERS = 16
 """Threads that read results."""
 
@@ -213,8 +215,9 @@ def _followed(execution: str, names: Sequence[str], field: Field, progress: Call
     wanted = {f"cells/{name}.json" for name in names}
     try:
         while (now := field.machine.progress(execution)).status == "RUNNING":
+            began = time.monotonic()
             progress(len(wanted.intersection(field.store.list("cells/"))) / len(wanted))
-            time.sleep(field.patience_s)
+            time.sleep(max(field.patience_s, LISTING_SHARE * (time.monotonic() - began)))
     except KeyboardInterrupt:
         field.machine.stop(execution)
         raise
