@@ -6,7 +6,7 @@ import argparse
 
 from trimtab.cli.values import count, days, iso_date, not_negative, number, positive
 
-__all__ = ["apply", "backtest", "doctor", "plan", "prune", "sending", "serve"]
+__all__ = ["apply", "backtest", "doctor", "plan", "prune", "sending", "serve", "sweep"]
 
 
 def sending(parser: argparse.ArgumentParser) -> None:
@@ -142,4 +142,25 @@ def serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--check", action="store_true", help="say whether a server of this portfolio lives, and end"
+    )
+
+
+def sweep(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `sweep`."""
+    parser.add_argument("--grid", metavar="FILE", required=True, help="what varies, as JSON: docs/sweep.md")
+    parser.add_argument("--data", metavar="FILE", help="daily bars, parquet or csv (default: the sample)")
+    parser.add_argument("--out", metavar="DIR", help="for what is kept and found (default: GRID-sweep)")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--on", choices=["here", "aws"], default="here", help="who plays (default: here)")
+    parser.add_argument("--machine", metavar="ARN", help="on aws: the state machine of the template")
+    parser.add_argument("--to", metavar="S3URL", help="on aws: where it is kept (default: store.url/sweeps)")
+    parser.add_argument(
+        "--memory", type=count, default=1769, metavar="MB", help="on aws: of a function (default: 1769)"
+    )
+    parser.add_argument(
+        "--cost-limit",
+        type=not_negative,
+        default=5.0,
+        metavar="USD",
+        help="on aws: what it may cost (default: 5)",
     )

@@ -341,9 +341,18 @@ VERBS = {
         "trimtab backtest --start 2005-01-01 --report backtest.html",
         _flags.backtest,
     ),
+    "sweep": Verb(
+        "sweep",
+        "play a grid of backtests on every core, and hold the best against luck",
+        "trimtab sweep --grid grid.json",
+        _flags.sweep,
+    ),
     "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
-        "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
+        "reading",
+        "say how the portfolio stands: last run, holdings, halt flag",
+        "trimtab status",
+        looking.status,
     ),
     "history": Verb(
         "reading", "list past runs, all or some", "trimtab history --outcome halted", looking.history
