@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults processes mutants bench lock clean
+.PHONY: help demo test check reference faults processes mutants bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -54,6 +54,9 @@ processes: $(VENV)/dev.stamp  ## Kill, halt and break real runs at every request
 mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
 	$(BIN)/python tests/mutation/mutate.py
 
+reference: $(VENV)/dev.stamp  ## Write the pages of docs/ that are made from the code
+	$(BIN)/python -m tools.reference
+
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py
 
@@ -67,6 +70,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 		--output-file requirements/dashboard.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra demo pyproject.toml requirements/build.in \
 		--output-file requirements/demo.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra docs pyproject.toml --output-file requirements/docs.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra optimize pyproject.toml \
 		--output-file requirements/optimize.txt
 	$(COMPILE) benchmarks/requirements-peers.in --output-file benchmarks/requirements-peers.txt

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from rules.copied import ROOT
 
-GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "optimize")
+GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "docs", "optimize")
 BUILT_HERE = ("demo", "dev")
 
 
