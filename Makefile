@@ -56,6 +56,7 @@ mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time
 
 reference: $(VENV)/dev.stamp  ## Write the pages of docs/ that are made from the code
 	$(BIN)/python -m tools.reference
+	PYTHONPATH=tests $(BIN)/python -m mistakes.table
 
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py

@@ -34,7 +34,12 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("reb", "rebuild"), ("run --dea", "--deadline"), ("data fe", "fetch"), ("run --config con", "config.json")],
+    [
+        ("reb", "rebuild"),
+        ("run --dea", "--deadline"),
+        ("data fe", "fetch"),
+        ("run --config con", "config.json"),
+    ],
 )
 def test_bash_completes_verbs_flags_and_files(desk: Desk, words: str, expected: str) -> None:
     """What stands before the cursor is completed by what fits."""

@@ -12,6 +12,7 @@ from trimtab.errors import Misconfigured
 from trimtab.settings.complaint import check, complain, shown, unknown
 from trimtab.settings.model import Document, Settings
 from trimtab.settings.secret import PARAMETER, refuse_parameters
+from trimtab.settings.slips import line_of, slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ OTHERS = ("TRIMTAB_CONFIG", "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIM
 """Environment variables of the contract that are not keys of config.json."""
 
 DEFAULT_FILE = "config.json"
+_READABLE = "let the user that runs Trimtab read it"
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -68,25 +70,41 @@ def _from_file(path: Path) -> Document:
             "no_config", f"there is no {path}", seen=str(path), hint="`trimtab init` writes one to start from"
         ) from None
     except OSError as error:
-        raise Misconfigured("no_config", f"{path} can't be read", seen=error.strerror) from None
+        hint = f"name the file in it: --config {path / DEFAULT_FILE}" if path.is_dir() else _READABLE
+        raise Misconfigured("no_config", f"{path} can't be read", seen=error.strerror, hint=hint) from None
     except UnicodeDecodeError as error:
         raise Misconfigured(
-            "bad_json", f"{path} is not UTF-8", seen=f"byte {error.start}", allowed="UTF-8 text"
+            "bad_json",
+            f"{path} is not UTF-8",
+            seen=f"byte {error.start}",
+            allowed="UTF-8 text",
+            hint="save it as UTF-8: Windows editors offer it under Save as, Encoding",
         ) from None
     try:
         document = _parse(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
+        seen, hint = f"{where}: {line_of(text, error.pos)}", slip(text, error.pos)
         raise Misconfigured(
-            "bad_json", f"{path} is not JSON at {where}: {error.msg}", seen=where, allowed="JSON"
+            "bad_json", f"{path} is not JSON at {where}: {error.msg}", seen=seen, allowed="JSON", hint=hint
         ) from None
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Misconfigured(
-            "bad_json", f"{path} is not JSON that can be taken: {what}", seen=what, allowed="JSON"
+            "bad_json",
+            f"{path} is not JSON that can be taken: {what}",
+            seen=what,
+            allowed="JSON",
+            hint="each key once, each number finite" if isinstance(error, ValueError) else "",
         ) from None
     if not isinstance(document, dict):
-        raise Misconfigured("bad_json", f"{path} holds no JSON object", seen=shown(document), allowed="{ … }")
+        raise Misconfigured(
+            "bad_json",
+            f"{path} holds no JSON object",
+            seen=shown(document),
+            allowed="{ … }",
+            hint="put braces around it all; `trimtab init` writes an example",
+        )
     return {key: value for key, value in document.items() if key != "$schema"}
 
 
