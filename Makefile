@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reference faults processes mutants bench lock clean
+.PHONY: help demo test check reference licences dist faults processes mutants bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -56,7 +56,13 @@ mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time
 
 reference: $(VENV)/dev.stamp  ## Write the pages of docs/ that are made from the code
 	$(BIN)/python -m tools.reference
-	PYTHONPATH=tests $(BIN)/python -m mistakes.table
+	PYTHONPATH=tests:. $(BIN)/python -m mistakes.table
+
+licences: $(VENV)/dev.stamp  ## List the licences of what is installed with Trimtab, and name the unusual ones
+	$(BIN)/python -m tools.licences
+
+dist: $(VENV)/dev.stamp  ## Build sdist and wheel, install the wheel outside of the repository, and run it
+	$(BIN)/python -m tools.dist
 
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py
