@@ -18,7 +18,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reference licences dist faults processes mutants bench lock clean
+.PHONY: help demo test check reference docs pictures licences dist faults processes mutants bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -57,6 +57,13 @@ mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time
 reference: $(VENV)/dev.stamp  ## Write the pages of docs/ that are made from the code
 	$(BIN)/python -m tools.reference
 	PYTHONPATH=tests:. $(BIN)/python -m mistakes.table
+
+docs: $(VENV)/dev.stamp  ## Build the documentation as a site into build/site; a broken link or a page left out fails
+	$(BIN)/python -m tools.reference --check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --conf-dir docs . build/site
+
+pictures: $(VENV)/dev.stamp  ## Take the pictures of README anew (needs Chromium)
+	$(BIN)/python -m tools.pictures
 
 licences: $(VENV)/dev.stamp  ## List the licences of what is installed with Trimtab, and name the unusual ones
 	$(BIN)/python -m tools.licences
