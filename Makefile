@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
+DEPLOY_VENV ?= build/deploy-venv
 WORKERS ?= 2
 UPGRADE ?=
 
@@ -16,14 +17,32 @@ INSTALL_LOCK := $(PIP) install --require-hashes --no-deps --requirement
 INSTALL_EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+# The layer's lock is for Lambda's Python alone. Left out: what the runtime brings itself, what only those clients
+# of alpaca-py import that Trimtab does not use, and what only apprise's command line does.
+NOT_IN_LAYER := boto3 botocore s3transfer python-dateutil six pandas msgpack pytz sseclient-py websockets click
+COMPILE_LAYER := $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
+	$(foreach name,$(NOT_IN_LAYER),--no-emit-package $(name))
+
+# Lambda's Python: the layers are compiled by it, and `sam build` looks for it on PATH. A shim of pyenv's may name
+# it and not run it.
+PYTHON313 ?= $(shell for found in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13.*/bin/python3.13; do \
+	"$$found" -c '' 2>/dev/null && { command -v "$$found"; break; }; done)
+# A layer of dependencies is built anew when its lock or its recipe changes.
+LAYER_KEY := $(shell cat layers/dependencies/requirements.txt layers/dependencies/Makefile | git hash-object --stdin)
+BUILT := $(CURDIR)/build/layers
+ARCHITECTURES ?= x86_64 arm64
+
+# A region is asked for, though nothing is sent there.
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reference docs pictures licences dist faults processes mutants bench lock clean
+.PHONY: help demo test check reference docs pictures licences dist faults processes evidence mutants deploy-check bench lock layers clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
 	@echo "Trimtab: make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-15s %s\n", $$1, $$2 }'
 	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) DEMO=$(DEMO) WORKERS=$(WORKERS)"
 
 demo: $(VENV)/demo.stamp  ## Set up, then rebalance a simulated portfolio on real prices, twice
@@ -51,6 +70,10 @@ faults: $(VENV)/dev.stamp  ## Play 100,000 schedules of faults and every single 
 processes: $(VENV)/dev.stamp  ## Kill, halt and break real runs at every request (an hour)
 	$(BIN)/python tests/process/campaign.py
 
+evidence: $(VENV)/dev.stamp  ## Replay a year of runs, flip bytes in every file, make 250 stormy stores anew (minutes)
+	$(BIN)/python tests/evidence/year.py
+	$(BIN)/python tests/faults/rebuilt.py
+
 mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
 	$(BIN)/python tests/mutation/mutate.py
 
@@ -71,6 +94,28 @@ licences: $(VENV)/dev.stamp  ## List the licences of what is installed with Trim
 dist: $(VENV)/dev.stamp  ## Build sdist and wheel, install the wheel outside of the repository, and run it
 	$(BIN)/python -m tools.dist
 
+deploy-check: $(VENV)/dev.stamp $(DEPLOY_VENV)/deploy.stamp  ## Check all of the AWS stack that can be checked without an account
+	$(SAM) validate --lint
+	$(BIN)/cfn-lint template.yaml
+	$(DEPLOY_VENV)/bin/checkov --framework cloudformation --file template.yaml --compact --quiet --skip-download
+	PATH="$(dir $(PYTHON313)):$$PATH" $(SAM) build
+	$(BIN)/pytest tests/aws tests/functions
+
+layers: $(ARCHITECTURES:%=dependencies-%)  ## Build the Lambda layers into build/layers, for both architectures
+	@for arch in $(ARCHITECTURES); do \
+		rm -rf "$(BUILT)/$$arch/trimtab" && $(MAKE) --no-print-directory -C layers/trimtab build-TrimtabLayer \
+			PYTHON="$(PYTHON313)" ARTIFACTS_DIR="$(BUILT)/$$arch/trimtab" || exit 1; \
+		echo "build/layers/$$arch: $$(du -sm "$(BUILT)/$$arch" | cut -f 1) MB of the 250 that Lambda takes"; done
+
+dependencies-%: $(BUILT)/%/$(LAYER_KEY)
+	@:
+
+$(BUILT)/%/$(LAYER_KEY):
+	@rm -rf "$(BUILT)/$*" && mkdir -p "$(BUILT)/$*"
+	@$(MAKE) --no-print-directory -C layers/dependencies build-DependenciesLayer ARCH=$* PYTHON="$(PYTHON313)" \
+		ARTIFACTS_DIR="$(BUILT)/$*/dependencies"
+	@touch "$@"
+
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py
 
@@ -87,6 +132,9 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 	$(COMPILE) --constraint requirements/dev.txt --extra docs pyproject.toml --output-file requirements/docs.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra optimize pyproject.toml \
 		--output-file requirements/optimize.txt
+	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt
+	$(COMPILE_LAYER) --constraint requirements/dev.txt --extra alerts --extra aws pyproject.toml \
+		--output-file layers/dependencies/requirements.txt
 	$(COMPILE) benchmarks/requirements-peers.in --output-file benchmarks/requirements-peers.txt
 
 clean:  ## Remove the environment, the demo and every cache
@@ -112,4 +160,11 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what the checks and tests need (about a minute)"
 	@$(INSTALL_LOCK) requirements/dev.txt
 	@$(INSTALL_EDITABLE)
+	@touch $@
+
+$(DEPLOY_VENV)/deploy.stamp: requirements/deploy.txt
+	@echo "Installing what checks the AWS stack (about a minute)"
+	@$(PYTHON) -m venv "$(DEPLOY_VENV)"
+	@$(DEPLOY_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
+		--requirement requirements/deploy.txt
 	@touch $@

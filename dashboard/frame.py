@@ -12,10 +12,10 @@ import streamlit as st
 
 from dashboard import guard
 from dashboard.shelf import Shelf, open_shelf, portfolios
+from trimtab.configuration import load
 from trimtab.core.schedule import NEW_YORK
 from trimtab.errors import Misconfigured
 from trimtab.evidence.words import NOTHING
-from trimtab.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

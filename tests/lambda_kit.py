@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from http.client import HTTPConnection
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ from trimtab.adapters.sample import synthetic
 from trimtab.adapters.sandbox import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from trimtab.adapters.exchange.tape import Tape
     from trimtab.adapters.sandbox import Sandbox
@@ -49,9 +49,11 @@ def tape() -> Tape:
     return read_tape(PRICES) if PRICES.is_file() else synthetic(ETFS)
 
 
-def sandbox() -> Sandbox:
-    """A sandbox on a frozen clock at 10:00 of `START`, the same each time."""
+def sandbox(at: datetime | None = None) -> Sandbox:
+    """A sandbox on a frozen clock, the same each time: at 10:00 of `START`, else at a later instant."""
     exchange = Exchange.open(tape(), START, seed=7, behaviour=Behaviour(latency_s=0.0))
+    if at is not None:
+        exchange.move(at)
     return serve(exchange, speed=0.0, keys=KEYS, rate_limit=None)
 
 
@@ -114,15 +116,23 @@ class Runtime:
 
     def invoke(self, event: object) -> Any:  # noqa: ANN401 - any JSON
         """Send an event, and give what the handler answered or what the runtime made of its error."""
+        status, body = self.ask(event)
+        assert status == 200, (status, body, self.log())
+        return json.loads(body)
+
+    def ask(self, event: object) -> tuple[int, bytes]:
+        """Send an event, and give the emulator's status and answer, also where the handler's process died."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_S)
         try:
             connection.request("POST", INVOKE, json.dumps(event).encode())
             response = connection.getresponse()
-            body = response.read()
+            return response.status, response.read()
         finally:
             connection.close()
-        assert response.status == 200, (response.status, body, self.log())
-        return json.loads(body)
+
+    def handlers(self) -> list[int]:
+        """The ids of the processes that the handler runs in: none before the first event, then one."""
+        return children(self.process.pid)
 
     def log(self) -> str:
         """What the handler and the emulator wrote so far."""
@@ -139,10 +149,18 @@ class Runtime:
 
 
 @contextmanager
-def runtime(program: Path, folder: Path, environ: Mapping[str, str]) -> Iterator[Runtime]:
+def runtime(
+    program: Path,
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    python: Sequence[str] = (sys.executable, "-W", "error"),
+    task: Path = TASK,
+) -> Iterator[Runtime]:
     """Run the handler in the emulator on free ports of loopback; warnings are errors in it."""
     log = folder / "runtime.log"
-    started = next((r for _ in range(ATTEMPTS) if (r := _start(program, log, environ))), None)
+    whole = {**lambda_environment(), "LAMBDA_TASK_ROOT": str(task), **environ}
+    started = next((r for _ in range(ATTEMPTS) if (r := _start(program, log, whole, python, task))), None)
     assert started is not None, log.read_text()
     try:
         yield started
@@ -150,17 +168,17 @@ def runtime(program: Path, folder: Path, environ: Mapping[str, str]) -> Iterator
         stop(started.process)
 
 
-def _start(program: Path, log: Path, environ: Mapping[str, str]) -> Runtime | None:
+def _start(
+    program: Path, log: Path, environ: Mapping[str, str], python: Sequence[str], task: Path
+) -> Runtime | None:
     """Start the emulator; None where it does not listen, perhaps because its port was taken meanwhile."""
     port, api = free_ports(2)
     address, interface = f"127.0.0.1:{port}", f"127.0.0.1:{api}"
     command = [str(program), "--log-level", "error", "--runtime-interface-emulator-address", address]
     command += ["--runtime-api-address", interface]
-    command += [sys.executable, "-W", "error", "-m", "awslambdaric", "app.handler"]
+    command += [*python, "-m", "awslambdaric", "app.handler"]
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=TASK, env={**lambda_environment(), **environ}, stdout=out, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=task, env=environ, stdout=out, stderr=subprocess.STDOUT)
     started = Runtime(process, port, log)
     due = time.monotonic() + READY_S
     while time.monotonic() < due and process.poll() is None:
@@ -182,7 +200,6 @@ def lambda_environment() -> dict[str, str]:
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{sys.version_info.minor}",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "LAMBDA_TASK_ROOT": str(TASK),
         "_HANDLER": "app.handler",
     }
 
@@ -198,8 +215,7 @@ def free_ports(count: int) -> list[int]:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End the emulator and the runtime that it started, each by its id."""
-    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
-    runtimes = [int(pid) for task in tasks for pid in task.read_text().split()]
+    runtimes = children(process.pid)
     process.terminate()
     try:
         process.wait(timeout=5)
@@ -209,3 +225,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     for pid in runtimes:
         if Path(f"/proc/{pid}").exists():
             os.kill(pid, signal.SIGKILL)
+
+
+def children(pid: int) -> list[int]:
+    """The ids of the processes that a process started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.core.gates import GATES
 from trimtab.core.risk import RULES
+from trimtab.stations.unmoved import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,12 @@ JUDGED = {
     "core/risk.py": "rules",
     "stations/prices.py": "gates",
     "backtesting/scene.py": "again",
+    "stations/unmoved.py": "saved",
 }
 """Where the code is the name of a rule or a gate, or is passed on, and so stands in no call."""
+
+HANDED = {"rebalance.py": {"_stopped": (1, "Halted")}}
+"""Functions that make an error of a code they are given, where that can't be seen in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,9 @@ def raised() -> list[Raised]:
     Raises:
         ValueError: a code is given in a way that is not understood here.
     """
-    return [found for path in _sources() for found in _of_file(path)]
+    refused = "the saved plan is not applied: "
+    saved = [Raised(code, "Halted", refused + why, "", "stations/unmoved.py") for code, why in WORDS.items()]
+    return saved + [found for path in _sources() for found in _of_file(path)]
 
 
 def ends() -> dict[str, str]:
@@ -103,17 +110,33 @@ def _of_file(path: Path) -> Iterator[Raised]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    names = {*KINDS, "_stopped"} if module == "rebalance.py" else set(KINDS)
-    for call in _calls(tree, names):
-        name = _name(call)
-        given = call.args[1:] if name == "_stopped" else call.args
-        if module in JUDGED and isinstance(given[0], ast.Attribute):
+    handing = {**_handing_on(tree), **HANDED.get(module, {})}
+    for call in _calls(tree, {*KINDS, *handing}):
+        place, kind = handing.get(_name(call), (0, _name(call)))
+        given = call.args[place:]
+        if not given or _handed(given[0], module, handing):
             continue
-        hints = [keyword.value for keyword in call.keywords if keyword.arg == "hint"]
-        hint = _text(hints[0]) if hints else ""
-        kind = "Halted" if name == "_stopped" else name
+        hint = next((_text(keyword.value) for keyword in call.keywords if keyword.arg == "hint"), "")
         for code in _codes(given[0], constants, f"{module}:{call.lineno}"):
             yield Raised(code, kind, _text(given[1]) if len(given) > 1 else "", hint, module)
+
+
+def _handing_on(tree: ast.AST) -> dict[str, tuple[int, str]]:
+    """Give the functions that make an error of a code they are given: its place among the values, the error."""
+    found = {}
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        names = [argument.arg for argument in function.args.args if argument.arg not in {"self", "cls"}]
+        for call in _calls(function, set(KINDS)):
+            if isinstance(call.args[0], ast.Name) and call.args[0].id in names:
+                found[function.name] = (names.index(call.args[0].id), _name(call))
+    return found
+
+
+def _handed(node: ast.expr, module: str, handing: dict[str, tuple[int, str]]) -> bool:
+    """Say whether a code is a rule's or gate's name, or handed on: then it stands elsewhere."""
+    return (module in JUDGED and isinstance(node, ast.Attribute)) or (
+        bool(handing) and isinstance(node, ast.Name) and node.id == "code"
+    )
 
 
 def _calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
@@ -142,8 +165,6 @@ def _codes(node: ast.expr, constants: dict[str, object], place: str) -> tuple[st
             return (*_codes(first, constants, place), *_codes(second, constants, place))
         case ast.JoinedStr() if _text(node, ANY) in FAMILIES:
             return FAMILIES[_text(node, ANY)]
-    if place.startswith("rebalance.py"):  # `_stopped` hands on what its callers name
-        return ()
     raise ValueError(f"{place}: which codes can this be? tools/codes.py has to be told")
 
 

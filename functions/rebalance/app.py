@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
+from trimtab.configuration import load
+from trimtab.core.schedule import NEW_YORK
 from trimtab.desk import Desk
 from trimtab.errors import Misconfigured, TrimtabError
-from trimtab.settings import load, redactor
+from trimtab.settings import redactor
 from trimtab.settings.complaint import shown
-from trimtab.show.document import run_document
+from trimtab.show.document import exit_status, run_document
 from trimtab.show.page import number
 from trimtab.show.run import turnover
 from trimtab.stations.arrive import Arrival
@@ -39,6 +42,11 @@ LOGGED = (
     *("run_id", "portfolio", "session", "outcome", "stage", "reason", "plan_digest", "error"),
     *("timings", "data_age_s"),
 )
+
+AGAIN = timedelta(minutes=30)
+"""How long after `schedule.run_time` template.yaml wakes the bot again."""
+AFTERNOON = "15:00"
+"""When it does for the last time, New York."""
 
 
 def _instant(value: object) -> object:
@@ -71,6 +79,7 @@ def handler(event: object, context: LambdaContext) -> Document:
         Misconfigured: the event or the configuration is wrong; nothing began.
         Halted | Interrupted: the store can't be written, so that no record could tell of the run.
     """
+    metrics.add_dimension("function", context.function_name)  # two stacks may hold portfolios of one name
     try:
         record = run(parse(event), context)
     except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
@@ -108,7 +117,7 @@ def run(event: Event, context: LambdaContext) -> Document:
     """
     settings = load(None, {"dry_run": event.dry_run or None}, os.environ)
     judge_portfolio(event, settings)
-    arrival = Arrival(scheduled_time=event.scheduled_time)
+    arrival = Arrival(scheduled_time=event.scheduled_time, warning=judge_run_time(event, settings))
 
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000
@@ -133,12 +142,35 @@ def judge_portfolio(event: Event, settings: Settings) -> None:
         )
 
 
+def judge_run_time(event: Event, settings: Settings) -> str:
+    """Say that the schedule woke the bot when the configuration would not have; empty where both agree.
+
+    The template's first wake-up is at its own run_time, so of any other one of a day's wake-ups tells.
+    """
+    if event.scheduled_time is None:
+        return ""
+    schedule = settings.schedule
+    woken = event.scheduled_time.astimezone(ZoneInfo(schedule.timezone))
+    afternoon = f"{event.scheduled_time.astimezone(NEW_YORK):%H:%M}" == AFTERNOON
+    if afternoon or schedule.run_time in {f"{woken:%H:%M}", f"{woken - AGAIN:%H:%M}"}:
+        return ""
+    return (
+        f"the schedule woke this run at {woken:%H:%M}, but schedule.run_time is {schedule.run_time}"
+        f" ({schedule.timezone}); on AWS the stack's RunHour and RunMinute decide: make the two agree"
+    )
+
+
 def report(record: Document) -> None:
-    """Log a run, and measure it: outcome, orders, turnover, equity, age of its data, time in each station."""
+    """Log a run, and measure it: outcome, orders, turnover, equity, age of its data, time in each station.
+
+    `Heartbeat` counts the runs that ended well, a closed market's too: its silence is an alarm.
+    """
     log = logger.error if record["error"] else logger.info
     log("run", extra={name: record[name] for name in LOGGED if record.get(name) is not None})
     metrics.add_dimension("portfolio", record["portfolio"])
     count(f"Run{record['outcome'].title().replace('_', '')}")
+    if exit_status(record) == 0:
+        count("Heartbeat")
     count("Orders", sum(1 for order in record["orders"] if order["sent"]))
     timings = record["timings"]
     measured = {

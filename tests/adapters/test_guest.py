@@ -104,6 +104,18 @@ def test_a_damaged_page_is_told_as_damage(tmp_path: Path) -> None:
     assert told.value.code == "database_damaged"
 
 
+def test_a_text_that_is_none_is_told_as_damage(tmp_path: Path) -> None:
+    """A byte changed in a text is damage where it is read, though SQLite finds its pages sound."""
+    path = tmp_path / "trades.db"
+    SqliteTrades(path).add({"events": [{"id": "e1", "message": "what was said"}]})
+    path.write_bytes(path.read_bytes().replace(b"what was said", b"what \xd7as said"))
+    with GuestTrades(path).sight() as view:
+        assert view is not None
+        with pytest.raises(Halted) as told:
+            view.rows("SELECT message FROM events")
+    assert told.value.code == "database_damaged"
+
+
 def test_a_dead_writer_is_left_for_the_next_run(tmp_path: Path) -> None:
     """A journal of a killed run is told of and touched by nobody but a run."""
     path = tmp_path / "trades.db"

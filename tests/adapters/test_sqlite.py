@@ -148,28 +148,6 @@ def test_a_row_that_is_there_is_replaced(trades: SqliteTrades) -> None:
     assert run == {"portfolio": None, "outcome": "traded"}
 
 
-def test_an_order_keeps_the_run_that_recorded_it_first(trades: SqliteTrades) -> None:
-    """A later run brings what became of the order, not whose it is."""
-    trades.add({"orders": [ORDER]})
-    ended = {
-        **ORDER,
-        "run_id": "r2",
-        "status": "filled",
-        "filled_qty": "1.50",
-        "finished_at": "2020-03-16T14:01:00Z",
-    }
-    trades.add({"orders": [ended]})
-    (order,) = trades.query("SELECT run_id, status, filled_qty FROM orders")
-    assert order == {"run_id": "r1", "status": "filled", "filled_qty": "1.50"}
-
-
-def test_a_flow_keeps_the_run_that_saw_it_first(trades: SqliteTrades) -> None:
-    """Two runs at once may both see it as new; it is counted once, where it was first."""
-    for run_id in ("r1", "r2"):
-        trades.add({"flows": [{"id": "a1", "portfolio": "main", "run_id": run_id, "amount": "500.00"}]})
-    assert trades.query("SELECT run_id, amount FROM flows") == [{"run_id": "r1", "amount": "500.00"}]
-
-
 def test_the_first_versions_file_is_brought_up_to_date(trades: SqliteTrades) -> None:
     """A reader and a writer both migrate it; every row of it stays, and what is new is null."""
     trades.path.parent.mkdir()
@@ -202,25 +180,6 @@ def test_the_second_versions_file_is_brought_up_to_date(trades: SqliteTrades) ->
         {"run_id": "r0", "arrival_price": None}
     ]
     assert trades.query("SELECT data_age_s FROM runs") == trades.query("SELECT * FROM timings") == []
-
-
-def test_an_arrival_price_stays_with_its_order(trades: SqliteTrades) -> None:
-    """Only the run that sent the order knows the quote; a later view of the order leaves it."""
-    trades.add({"orders": [{**ORDER, "arrival_price": Decimal("240.10")}]})
-    trades.add({"orders": [{**ORDER, "status": "filled", "finished_at": "2020-03-16T14:01:00Z"}]})
-    assert trades.query("SELECT status, arrival_price FROM orders") == [
-        {"status": "filled", "arrival_price": "240.10"}
-    ]
-
-
-def test_an_ended_order_is_never_made_open_again(trades: SqliteTrades) -> None:
-    """An older record that is imported late does not undo what is known."""
-    ended = {**ORDER, "status": "filled", "filled_qty": "1.50", "finished_at": "2020-03-16T14:01:00Z"}
-    trades.add({"orders": [ended]})
-    trades.add({"orders": [ORDER]})
-    assert trades.query("SELECT status, filled_qty FROM orders") == [
-        {"status": "filled", "filled_qty": "1.50"}
-    ]
 
 
 def test_values_are_stored_as_the_contract_says(trades: SqliteTrades) -> None:
@@ -341,6 +300,17 @@ def test_damage_in_the_middle_halts(trades: SqliteTrades) -> None:
     with pytest.raises(Halted) as halted:
         trades.query("SELECT id, message FROM events")
     assert halted.value.code == "database_damaged"
+
+
+def test_a_text_that_is_none_is_damage(trades: SqliteTrades) -> None:
+    """SQLite does not look into its texts; a byte changed there is found when the row is read."""
+    trades.add({"events": [{"id": "e1", "message": "what was said"}]})
+    trades.path.write_bytes(trades.path.read_bytes().replace(b"what was said", b"what \xd7as said"))
+    assert trades.damage() is None
+    with pytest.raises(Halted) as halted:
+        trades.query("SELECT * FROM events")
+    assert halted.value.code == "database_damaged"
+    assert trades.query("SELECT id FROM events") == [{"id": "e1"}]
 
 
 def test_a_newer_schema_halts(trades: SqliteTrades) -> None:

@@ -47,6 +47,24 @@ def test_a_drift_within_the_band_is_left_alone() -> None:
     assert result.reasons.filter(symbol="A")["reason"][1].startswith("in_band")
 
 
+def test_new_cash_buys_before_anything_is_sold() -> None:
+    """260 of cash where 20 % of 1,136 is wanted: 32.80 is new and buys B; A is sold at the next session."""
+    bars = bars_of({"A": [10.0, 10.0, 10.0, 11.9, 11.9, 11.9], "B": [10.0] * 6})
+    limits = {"execution": {"cash_flow_first": True}, "risk": {"max_order_size": 1.0, "max_turnover": 2.0}}
+    paid = {"2021-03-04": 60.0}
+    result = tt.backtest(
+        always(A=0.4, B=0.4), bars, rebalance="daily", contributions=paid, config=limits, **LIVE
+    )
+    told = result.reasons.filter(symbol="A", session=date(2021, 3, 4))["reason"].to_list()
+    assert told == ["cash_first: new cash is used before it is sold"]
+    moved = [(str(day), *row) for day, *row, _, _ in result.trades.rows()[2:]]
+    assert moved == [
+        ("2021-03-04", "B", "buy", pytest.approx(3.28)),
+        ("2021-03-05", "A", "sell", pytest.approx(1.815127)),
+        ("2021-03-05", "B", "buy", pytest.approx(2.16, abs=1e-5)),
+    ]
+
+
 def test_a_gap_holds_the_symbol_back_until_its_quote_is_near() -> None:
     """Opened 20 % away: held with that reason, and bought at the next session."""
     opened = {"A": [10.0, 12.0, 12.0, 12.0], "B": [10.0] * 4, "C": [10.0] * 4, "D": [10.0] * 4}

@@ -24,6 +24,7 @@ STEPS = [
     "verdicts",
     "slots",
     "fills",
+    "taxes",
 ]
 
 
@@ -50,9 +51,10 @@ def test_every_reason_has_its_meaning() -> None:
 @pytest.mark.parametrize(
     ("config", "seen"),
     [
-        ({}, {"staged", "to_target", "in_band"}),
-        ({"execution": {"band": 0.0, "band_relative": 0.0}}, {"staged", "to_target"}),
-        ({"execution": {"fractional": False}}, {"staged", "to_target", "in_band"}),
+        ({}, {"staged", "cash_buffer", "in_band"}),
+        ({"execution": {"band": 0.0, "band_relative": 0.0}}, {"staged", "cash_buffer"}),
+        ({"execution": {"fractional": False}}, {"staged", "whole_share", "in_band"}),
+        ({"execution": {"cash_buffer": 0.0}}, {"staged", "to_target", "in_band"}),
         ({"risk": {"max_turnover": 0.3}}, {"max_turnover"}),
         ({"risk": {"max_order_usd": 500.0}}, {"max_order_usd"}),
         ({"execution": {"min_order_usd": 30000.0}}, {"min_order"}),
@@ -61,17 +63,20 @@ def test_every_reason_has_its_meaning() -> None:
 def test_every_order_and_hold_is_explained_by_what_bound_it(
     desk: Desk, config: dict[str, Any], seen: set[str]
 ) -> None:
-    """Each symbol has its whole chain, bound by what the plan gave as its reason."""
+    """Each symbol has its whole chain, bound by what the plan gave as its reason, or what set its target."""
+    lower = "whole_share" if config.get("execution", {}).get("fractional") is False else "cash_buffer"
+    lower = "to_target" if config.get("execution", {}).get("cash_buffer") == 0 else lower
     desk.write(**config)
     assert desk("run", "--sessions", "4").status == 0
     bound = set()
     for record in desk.records(STORE):
         document = desk("explain", record["run_id"], "--json").document
         reasons = {row["symbol"]: row["reason"].split(":")[0] for row in record["planned"] + record["holds"]}
-        assert {row["symbol"]: row["binding"] for row in document["symbols"]} == reasons
+        told = {symbol: lower if reason == "to_target" else reason for symbol, reason in reasons.items()}
+        assert {row["symbol"]: row["binding"] for row in document["symbols"]} == told
         for row in document["symbols"]:
             assert [step["step"] for step in row["steps"]] == STEPS
-        bound |= set(reasons.values())
+        bound |= set(told.values())
     assert seen <= bound
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +144,7 @@ def test_a_forged_record_is_found_by_working_it_out(
     sealed(folder, change)
     record = json.loads((folder / "record.json").read_bytes())
     (desk.folder / STORE / f"plans/main/{record['session']}.json").write_bytes(canonical(record["plan"]))
-    assert desk("verify").status == 0
+    assert set(results(desk("verify", "--json"))) == {"sound"}
     done = desk("replay", folder.name, "--json")
     assert done.status == 3
     assert results(done) == ["differs"]
@@ -217,6 +219,54 @@ def test_inputs_that_were_taken_away_are_not_called_equal(desk: Desk) -> None:
     assert done.status == 3
     assert results(done) == ["equal", "cleared"]
     assert results(desk("verify", "--json")) == ["sound", "cleared"]
+
+
+def test_the_database_is_held_against_the_records(desk: Desk) -> None:
+    """A row that is changed, missing or made up is named; a database that is not there is no lie."""
+    traded(desk)
+    path = desk.folder / STORE / "trades.db"
+    assert desk("verify", "--json").document["database"]["result"] == "equal"
+    changes = {
+        "UPDATE orders SET qty = '7' WHERE symbol = 'AAA'": "qty is 7, recorded",
+        "DELETE FROM fills WHERE rowid = 1": "recorded, but not in trades.db",
+        "INSERT INTO targets VALUES ('r', 'ZZZ', '1')": "targets r ZZZ: in trades.db, but not recorded",
+    }
+    for sql, said in changes.items():
+        with closing(sqlite3.connect(path)) as base, base:
+            base.execute(sql)
+        done = desk("verify", "--json")
+        assert (done.status, done.document["database"]["result"]) == (3, "differs")
+        assert any(said in text for text in done.document["database"]["differences"])
+        assert "`trimtab rebuild` makes it anew" in done.err
+        assert desk("rebuild").status == 0
+        assert desk("verify").status == 0
+    path.unlink()
+    done = desk("verify", "--json")
+    assert (done.status, done.document["database"]["result"]) == (0, "missing")
+    assert not path.exists()
+
+
+def test_what_no_runs_sums_cover_is_held_against_itself(desk: Desk) -> None:
+    """Events, the binding, the plan of a run that left no record: each is named where it changed."""
+    traded(desk, "1")
+    assert desk("halt", "a test").status == 0
+    assert desk("resume").status == 0
+    folder = next((desk.folder / STORE / "runs/main").glob("*/*"))
+    shutil.rmtree(folder)
+    assert desk("verify", "--json").document["files"] == []
+    for name in ("events", "portfolios", "plans/main"):
+        path = next((desk.folder / STORE / name).iterdir())
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"main", b"mine", 1).replace(b"simulated", b"paper"))
+        done = desk("verify", "--json")
+        assert "✗ trades.db: not as the records say" in done.err
+        told = done.document["files"]
+        if name == "portfolios":  # no record is left that says which account it was
+            assert told == []
+        else:
+            assert (done.status, len(told)) == (3, 1)
+            assert told[0].startswith(f"{name}/{path.name}: ")
+        path.write_bytes(whole)
 
 
 def test_a_dead_run_is_no_record(desk: Desk) -> None:

@@ -160,7 +160,7 @@ def test_a_plan_sends_nothing_and_leaves_no_record(desk: Desk) -> None:
     assert (done.document["outcome"], done.document["orders"]) == ("dry_run", [])
     assert len(done.document["planned"]) == 3
     assert desk.records(STORE) == []
-    assert "3 orders would be sent" in desk("plan").out
+    assert "Plan: 0 to sell, 3 to buy, 0 to hold." in desk("plan").out
 
 
 def test_paper_mode_has_no_next_session(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

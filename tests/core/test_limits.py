@@ -15,7 +15,7 @@ Model = type[Execution] | type[Risk]
 KEYS: list[tuple[Model, str]] = [(model, key) for model in (Execution, Risk) for key in model.model_fields]
 MAY_BE_ZERO = {"band", "band_relative", "cash_buffer"}
 """Not limits but choices: 0 trades every drift, and keeps no cash back."""
-FLAGS = {"fractional", "require_approval"}
+FLAGS = {"cash_flow_first", "fractional", "require_approval"}
 WRONG: list[object] = [None, math.nan, math.inf, -math.inf, 0, 0.0, -1, -0.5, -1e-300, "0.1", True, [], {}]
 
 
@@ -39,7 +39,7 @@ def refuses(model: Model, key: str, value: object) -> bool:
 def test_what_is_no_limit_is_refused(model: Model, key: str, value: object) -> None:
     """Null, NaN, infinite, zero, negative, or of another type: no limit, no trade. An empty map is absent."""
     fine = key in MAY_BE_ZERO and value == 0 and value is not False
-    fine |= key == "fractional" and value is True
+    fine |= key in {"cash_flow_first", "fractional"} and value is True
     assert refuses(model, key, shaped(key, value)) is not fine
 
 
@@ -96,6 +96,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "band_relative": 0.2,
         "min_order_usd": 1.0,
         "cash_buffer": 0.01,
+        "cash_flow_first": False,
         "fractional": True,
         "fill_timeout_s": 120.0,
     }

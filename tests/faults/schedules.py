@@ -27,7 +27,7 @@ from trimtab.adapters.sandbox.faults import Fault
 from trimtab.stations.halting import Word, resume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from faults.laws import Violation
@@ -244,9 +244,18 @@ class Play:
 
 
 def play(
-    seed: int, root: Path, ablation: Ablation | None = None, *, quick: bool = True, digest: bool = False
+    seed: int,
+    root: Path,
+    ablation: Ablation | None = None,
+    *,
+    quick: bool = True,
+    digest: bool = False,
+    at_end: Callable[[Play], None] | None = None,
 ) -> Outcome:
-    """Play a seed from its start to its judgement; `root` is an empty folder, removed at the end."""
+    """Play a seed from its start to its judgement; `root` is an empty folder, removed at the end.
+
+    `at_end` looks at what was left before that.
+    """
     plot = make_plot(seed)
     twist = twists.draw(plot)
     drama = Play(plot, root, seed, ablation, quick=quick)
@@ -265,6 +274,8 @@ def play(
         finish(drama)
         simulation.laws.judge_secrets()
         _count(drama)
+        if at_end is not None:
+            at_end(drama)
         return Outcome(
             seed,
             tuple(simulation.laws.violations),

@@ -187,6 +187,16 @@ def test_an_event_is_of_its_new_york_date(scheduled: str, outcome: str) -> None:
     assert document["reason"].startswith("late_event") == (outcome == "closed")
 
 
+@pytest.mark.parametrize(("scheduled", "warned"), [("15:00", False), ("15:30", False), ("15:10", True)])
+def test_a_schedule_that_differs_from_run_time_is_noted(store: Path, scheduled: str, *, warned: bool) -> None:
+    """The record, and so the owner's message, says that the stack wakes at another time than run_time."""
+    app.handler({"scheduled_time": f"2020-02-18T{scheduled}:00Z", "dry_run": True}, Context())
+    (record,) = [json.loads(path.read_text()) for path in store.glob("runs/**/record.json")]
+    found = [event["message"] for event in record["events"] if event["code"] == "run_time"]
+    assert bool(found) is warned
+    assert all("at 10:10, but schedule.run_time is 10:00" in message for message in found)
+
+
 def test_a_missing_configuration_is_told(
     market: Sandbox, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,10 @@ from rules.copied import ROOT
 
 GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "docs", "optimize")
 BUILT_HERE = ("demo", "dev")
+APART = ("deploy",)
+"""Tools in an environment of their own, whose pins agree with no other lock's."""
+LAYER = "../layers/dependencies/requirements"
+"""The lock of the Lambda layer, as `entries` finds it."""
 
 
 def entries(group: str) -> list[str]:
@@ -43,12 +47,14 @@ def wanted(group: str) -> list[Requirement]:
 
 
 def test_every_group_has_its_lock() -> None:
-    """The groups of pyproject.toml, core, and nothing else are locked."""
+    """The groups of pyproject.toml, core, the tools apart, and nothing else are locked."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {"core", *extras} == set(GROUPS) == {path.stem for path in (ROOT / "requirements").glob("*.txt")}
+    locked = {path.stem for path in (ROOT / "requirements").glob("*.txt")}
+    assert {"core", *extras} == set(GROUPS) == locked - set(APART)
+    assert set(APART) <= locked
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [*GROUPS, *APART, LAYER])
 def test_a_lock_holds_pins_and_hashes_only(group: str) -> None:
     """Each line pins one version with its hashes; no option, address or path slips in."""
     bad = [
@@ -60,7 +66,7 @@ def test_a_lock_holds_pins_and_hashes_only(group: str) -> None:
     assert not bad
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [*GROUPS, LAYER])
 def test_a_lock_agrees_with_dev(group: str) -> None:
     """What the tests ran with is what a user installs."""
     dev = pinned("dev")
@@ -92,3 +98,12 @@ def test_a_lock_for_this_repository_can_build_the_package(group: str) -> None:
 def test_the_aws_lock_is_lean() -> None:
     """Neither dashboard, demo nor test tools reach the lock that Lambda is built from."""
     assert not {"streamlit", "pytest", "setuptools", "bokeh-sampledata"} & set(pinned("aws"))
+
+
+def test_the_layers_lock_is_what_a_function_imports() -> None:
+    """All of the run's and the alerts' but what Lambda brings itself; for one Python, so without markers."""
+    layer = pinned(LAYER)
+    needed = {canonicalize_name(r.name) for group in ("aws", "alerts") for r in wanted(group)}
+    assert needed - set(layer) == {"boto3"}
+    assert not {"boto3", "botocore", "pandas", "streamlit", "pytest"} & set(layer)
+    assert not [entry for entry in entries(LAYER) if ";" in entry.split("--hash")[0]]

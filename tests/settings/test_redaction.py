@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from telling_kit import CHECK, DISCORD, PLAIN, SLACK
 from trimtab.settings import Redactor, receivers, redactor
-from trimtab.settings.redaction import HEAD, MASK
+from trimtab.settings.redaction import HEAD, MASK, learn
 
 APPRISE = "tgram://123456789:canary_telegram_token_AbCdEf/987654321"
 MAIL = "mailtos://user:canary&pass word@example.org?to=a@b.example,c@d.example"
@@ -20,7 +20,6 @@ ENVIRON = {
     "APCA_API_SECRET_KEY": "canarySecretKey/with+odd=characters",
     "TRIMTAB_ALERT_URLS": f"{DISCORD}, {SLACK}, {PLAIN}, {APPRISE}, {MAIL}",
     "TRIMTAB_HEARTBEAT_URL": CHECK,
-    "APCA_API_SECRET_KEY_PARAMETER": "/trimtab/canary/parameter",
     "AWS_SECRET_ACCESS_KEY": "canaryAwsSecret/with+odd=characters0000",
     "AWS_SESSION_TOKEN": "canaryAwsSession//////////token+of=a/role",
 }
@@ -28,7 +27,7 @@ TOKENS = (
     *("PKCANARY000KEY000ID0", "canarySecretKey/with+odd=characters", "canary-Discord-token-4f0b77"),
     *("123456789012345678", "canarySlackToken9d1e", "T0CANARY1", "canary-plain-token-77aa"),
     *("canaryAwsSecret/with+odd=characters0000", "canaryAwsSession//////////token+of=a/role"),
-    *("canary_telegram_token_AbCdEf", "ca0a4e00-1111-4222-8333-444455556666", "/trimtab/canary/parameter"),
+    *("canary_telegram_token_AbCdEf", "ca0a4e00-1111-4222-8333-444455556666"),
 )
 CLEAN = redactor(ENVIRON)
 
@@ -40,6 +39,21 @@ def test_the_urls_are_read_one_by_one() -> None:
     assert "canary" not in repr(given_)
     assert receivers({}).alert_urls == ()
     assert receivers({"TRIMTAB_HEARTBEAT_URL": " "}).heartbeat_url is None
+
+
+def test_the_name_of_a_parameter_is_no_secret() -> None:
+    """It says where the secret is kept, which an error must be able to say."""
+    clean = redactor({"TRIMTAB_HEARTBEAT_URL_PARAMETER": "/trimtab/main/ping"})
+    assert clean.text("there is no /trimtab/main/ping") == "there is no /trimtab/main/ping"
+
+
+def test_what_was_learnt_is_masked_by_every_later_redactor() -> None:
+    """A secret that was read from elsewhere is in no environment."""
+    assert redactor({}).text("learnt-canary-0001") == "learnt-canary-0001"
+    learn(["learnt-canary-0001", f"{CHECK}/learnt-canary-0002, {PLAIN}/learnt-canary-0003"])
+    for number in (1, 2, 3):
+        assert redactor({}).text(f"x learnt-canary-000{number} x") == f"x {MASK} x"
+        assert redactor(ENVIRON).value({"a": [f"learnt-canary-000{number}"]}) == {"a": [MASK]}
 
 
 WAYS = (str, repr, json.dumps, quote, lambda t: quote(t, safe=""), str.upper, lambda t: f"x={t}&y=1")

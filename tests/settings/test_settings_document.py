@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
 from trimtab.errors import Misconfigured
-from trimtab.settings import load, schema, secrets, starter
+from trimtab.settings import load, receivers, schema, secrets, starter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,11 +125,21 @@ def test_a_missing_key_is_named(config: Path, missing: str, blank: str | None) -
     assert raised.value.hint
 
 
-def test_keys_named_by_a_parameter_are_refused(config: Path) -> None:
-    """Nothing reads SSM parameters yet."""
+@pytest.mark.parametrize("name", ["APCA_API_KEY_ID", "APCA_API_DATA_URL"])
+def test_a_parameter_that_was_not_read_is_refused(config: Path, name: str) -> None:
+    """The name of a parameter is never taken for its value, nor for nothing."""
     with pytest.raises(Misconfigured) as raised:
-        secrets(load(config, {}, {}), {"APCA_API_KEY_ID_PARAMETER": "/x", **KEYS})
-    assert raised.value.code == "parameter_not_built"
+        secrets(load(config, {}, {}), {f"{name}_PARAMETER": "/x", **KEYS})
+    assert raised.value.code == "parameter_unread"
+
+
+@pytest.mark.parametrize("name", ["TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL"])
+def test_a_receiver_that_was_not_read_is_refused(name: str) -> None:
+    """Nobody told, and not knowing whom to tell, are two things."""
+    with pytest.raises(Misconfigured) as raised:
+        receivers({f"{name}_PARAMETER": "/x"})
+    assert raised.value.code == "parameter_unread"
+    assert receivers({f"{name}_PARAMETER": " "}).heartbeat_url is None
 
 
 def test_simulated_mode_needs_no_keys(config: Path) -> None:

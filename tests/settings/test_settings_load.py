@@ -255,10 +255,15 @@ def test_other_variables_are_left_alone(config: Path) -> None:
     assert load(config, {}, {**environ, "DRY_RUN": "1", "TRIMTABS": "1"}) == load(config, {}, NOTHING)
 
 
-@pytest.mark.parametrize("name", ["ALERT_URLS", "HEARTBEAT_URL", "LIVE", "CONFIG"])
-def test_a_named_parameter_is_refused_while_nothing_reads_it(config: Path, name: str) -> None:
-    """A secret that is not read is never taken for one that is absent."""
-    assert refused(config, BASE, {f"TRIMTAB_{name}_PARAMETER": "/x"}).code == "parameter_not_built"
+def test_the_flag_of_real_money_is_in_the_environment_itself(config: Path) -> None:
+    """Whoever may write a parameter can't switch real money on."""
+    assert refused(config, BASE, {"TRIMTAB_LIVE_PARAMETER": "/x"}).code == "parameter_unread"
+
+
+def test_what_names_a_secret_is_no_unknown_variable(config: Path) -> None:
+    """It is read by who needs it, not by the settings."""
+    environ = {f"TRIMTAB_{name}_PARAMETER": "/x" for name in ("ALERT_URLS", "HEARTBEAT_URL", "CONFIG")}
+    assert load(config, {}, environ) == load(config, {}, NOTHING)
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "nonsense", ""])

@@ -16,22 +16,23 @@ import requests
 
 from trimtab import __version__
 from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys, check_host, declared_mode
-from trimtab.adapters.alpaca.hosts import is_loopback
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
+from trimtab.adapters.loopback import is_loopback
 from trimtab.adapters.notify import notifiers
 from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.adapters.webhook import Wire
+from trimtab.configuration import with_parameters
 from trimtab.core.mandate import Mandate
 from trimtab.errors import Misconfigured
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
-from trimtab.settings import Settings, receivers, redactor, secrets
+from trimtab.settings import Settings, Strategy, receivers, redactor, secrets
 from trimtab.settings.model import DECIDES
-from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
+from trimtab.settings.secret import ALERT_URLS, BROKER, HEARTBEAT_URL
 from trimtab.stations.arrive import Arrival
 from trimtab.strategies import BUILT_IN
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
+
+    from pydantic import JsonValue
 
     from trimtab.adapters.exchange.exchange import Exchange
     from trimtab.adapters.exchange.tape import Tape
@@ -77,12 +80,14 @@ class Desk:
         Without it nobody is told anything, and a bad URL keeps nobody from halting.
 
         Raises:
-            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable.
+            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable, or an
+                SSM parameter that holds one of them can't be read.
         """
+        environ = _read(settings, environ, told=warn is not None)
         loaded = decider(settings)
         universe = loaded.symbols
         store, trades = open_store(settings.store_url)
-        channels, heartbeat = ((), None) if warn is None else _outlets(settings, environ)
+        channels, heartbeat = ((), None) if warn is None else outlets(settings, environ)
         with ExitStack() as stack:
             if settings.mode == "simulated":
                 outside = _simulated(settings, universe, stack)
@@ -166,6 +171,16 @@ class _Outside:
         )
 
 
+def _read(settings: Settings, environ: Mapping[str, str], *, told: bool) -> Mapping[str, str]:
+    """Give the environment with what SSM holds of the broker's keys and, if anybody is told, of the URLs.
+
+    Raises:
+        Misconfigured: it can't be read.
+    """
+    names = () if settings.mode == "simulated" else BROKER
+    return with_parameters(environ, (*names, *((ALERT_URLS, HEARTBEAT_URL) if told else ())))
+
+
 def _simulated(settings: Settings, universe: tuple[str, ...], stack: ExitStack) -> _Outside:
     """Open the embedded exchange kept in the store, mounted below the broker's adapter."""
     from trimtab.adapters.exchange import Exchange, ExchangeClock  # noqa: PLC0415 - only this mode pays for it
@@ -202,7 +217,7 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
     return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
 
 
-def _outlets(settings: Settings, environ: Mapping[str, str]) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
+def outlets(settings: Settings, environ: Mapping[str, str]) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
     """Give what tells the owner, on the machine's clock: it speaks to the real world in every mode.
 
     Raises:
@@ -268,6 +283,7 @@ def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Marke
     Raises:
         Misconfigured: keys or hosts are not usable.
     """
+    environ = with_parameters(environ, BROKER)
     if settings.mode == "simulated":
         account = declared_mode(environ.get("APCA_API_BASE_URL", "").strip())
         settings = settings.model_copy(update={"mode": account})
@@ -278,6 +294,18 @@ def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Marke
             stack.callback(host.close)
         market = AlpacaMarket(data, feed=settings.data.feed, adjustment=settings.data.adjustment)
         yield market, AlpacaBroker(trading)
+
+
+def undecided(settings: Settings) -> Settings:
+    """Give settings of the same account without the owner's strategy: a broken one must not be in the way.
+
+    The embedded exchange replays the strategy's own symbols, so there it stays.
+    """
+    if settings.mode == "simulated":
+        return settings
+    symbols: list[JsonValue] = list(settings.universe or ("SPY",))
+    neutral = Strategy(name="equal_weight", params={"symbols": symbols})
+    return settings.model_copy(update={"strategy": neutral})
 
 
 def decider(settings: Settings) -> Loaded:

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING
 from trimtab.errors import Halted, Interrupted
 from trimtab.execute import Chain, execute, reconcile
 from trimtab.ports import Unauthorized, Unreachable
-from trimtab.stations import account, arrive, history, late, past, prices, unfinished, writeahead
+from trimtab.stations import (
+    account,
+    arrive,
+    history,
+    late,
+    past,
+    prices,
+    saved,
+    unfinished,
+    unmoved,
+    writeahead,
+)
 from trimtab.stations.arrive import Ended
 from trimtab.stations.evidence import Evidence, orders
 from trimtab.stations.record import record, take_in
@@ -61,11 +72,13 @@ def _line(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence) 
     evidence.enter("fetch")
     evidence.resumed = history.last_resume(world.store, mandate.portfolio)
     now = arrive.read_clock(world, mandate, evidence)
-    h8 = arrive.bind(world, mandate, evidence)
+    h8 = arrive.bind(world, unmoved.binding(arrival, mandate), evidence)
+    unmoved.judge_maker(arrival, mandate, h8, now, evidence)
     past.import_records(world, mandate, evidence)
     late.complete(world, mandate, evidence)
     today = arrive.arrive(world, mandate, arrival, evidence, now)
     stored = writeahead.stored_plan(world.store, mandate, today.session, h8)
+    unmoved.judge_stored(arrival, stored, today)
     if stored is not None and not arrival.only_plan:
         evidence.take_plan(stored)
         _resume(world, mandate, arrival, today, stored, evidence)
@@ -74,17 +87,21 @@ def _line(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence) 
 
 
 def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evidence: Evidence) -> None:
-    """Decide, plan and trade a session that has no plan yet."""
+    """Decide, plan and trade a session that has no plan yet; or trade a saved plan, where it is the same."""
+    unmoved.judge_deciders(arrival, mandate, today, evidence)
     decision = past.due(world.store, mandate, today)
     bars = prices.fetch(world, mandate, today, evidence)
     evidence.enter("validate")
     prices.validate(world, bars, mandate, today, evidence)
+    unmoved.judge_inputs(arrival, evidence)
     evidence.enter("positions")
+    open_orders = unmoved.open_orders(world, arrival, evidence)
     account.clear_orders(world, mandate, today, str(evidence.h8))
     unfinished.close_earlier(world, mandate, today, str(evidence.h8))
     late.find_earlier(world, mandate, evidence)
     flows = history.read_flows(world, mandate, today)
     portfolio = account.positions(world, mandate, bars, evidence)
+    unmoved.judge_holdings(arrival, portfolio, evidence)
     equity = evidence.equity = account.equity_of(portfolio, bars)
     seen = history.take(world, mandate, flows, portfolio, bars, evidence)
     account.warn_of_foreign(portfolio, mandate, world, evidence)
@@ -95,15 +112,23 @@ def _afresh(world: World, mandate: Mandate, arrival: Arrival, today: Today, evid
     book = account.book_of(portfolio, evidence.weights, bars, equity, mandate, active, sent)
     plan, conditions = account.draft(world, mandate, book, portfolio, today, evidence)
     evidence.enter("risk")
+    unmoved.judge_prices(arrival, mandate, plan, evidence)
     conditions = history.judged(world, mandate, conditions, seen, today, evidence)
+    conditions = unmoved.agreed(arrival, conditions)
     approved = account.risk(plan, conditions, mandate, portfolio.account.cash, evidence)
+    unmoved.judge_plan(arrival, mandate, plan, approved, evidence)
+    if arrival.keep_plan:
+        evidence.more["saved"] = saved.seal(world, mandate, today, plan, approved, open_orders, evidence)
     if mandate.dry_run or arrival.only_plan:
         raise Ended("dry_run", "dry_run", f"dry_run: {orders(len(approved.orders))} would be sent")
     evidence.enter("execute")
     document = writeahead.plan_document(plan, approved, mandate, evidence, world.new_id())
+    document = unmoved.as_planned(world, mandate, arrival, document, evidence)
     stored, ours = writeahead.store_plan(world, mandate, today.session, document)
+    unmoved.judge_stored(arrival, stored, today)
     evidence.take_plan(stored)
     if ours:
+        unmoved.take_over(arrival, evidence)
         _trade(world, mandate, today, stored, evidence, adopted=False)
     else:
         _resume(world, mandate, arrival, today, stored, evidence)

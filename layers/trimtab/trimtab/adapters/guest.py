@@ -30,6 +30,9 @@ CACHE_KIB = 65_536
 SETTLED_NS = 2_000_000_000
 """A file changed more lately may change again within the grain of its time; its stamp is used once."""
 
+UNREADABLE = "Could not decode to UTF-8"
+"""Opens what Python says of a text that is none, where it does not raise `UnicodeDecodeError`."""
+
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _UNFINISHED = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
 
@@ -115,16 +118,12 @@ def _told(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise _damaged(path, error) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code & 0xFF in _DAMAGED:
-            raise Halted(
-                "database_damaged",
-                f"{path.name} is not a sound SQLite database",
-                seen=error,
-                allowed="a sound database",
-                hint="the next run that is not dry makes it anew from the records, as `trimtab rebuild` does",
-            ) from error
+        if code & 0xFF in _DAMAGED or str(error).startswith(UNREADABLE):
+            raise _damaged(path, error) from error
         if code in _UNFINISHED:
             raise Halted(
                 "database_unfinished",
@@ -136,3 +135,13 @@ def _told(path: Path) -> Iterator[None]:
         if code & 0xFF in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE}:
             raise
         raise OSError(f"{path}: {error}") from error
+
+
+def _damaged(path: Path, seen: object) -> Halted:
+    return Halted(
+        "database_damaged",
+        f"{path.name} is not a sound SQLite database",
+        seen=seen,
+        allowed="a sound database",
+        hint="the next run that is not dry makes it anew from the records, as `trimtab rebuild` does",
+    )

@@ -127,6 +127,9 @@ CREATE TABLE timings (
 )
 """The SQL script that leads from each schema version to the next; the version is `PRAGMA user_version`."""
 
+UNREADABLE = "Could not decode to UTF-8"
+"""Opens what Python says of a text that is none, where it does not raise `UnicodeDecodeError`."""
+
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _OUTSIDE = frozenset(
     {
@@ -150,8 +153,9 @@ class SqliteTrades:
     def add(self, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
         """Write a record's rows, by table name, in one transaction; a row that is there already is replaced.
 
-        A column that a row leaves out is null. An order, and a flow, keeps the run that recorded it first;
-        an order that has ended is not replaced by an earlier view of it.
+        A column that a row leaves out is null. An order, and a flow, is of the run that recorded it first, by
+        the time of its end; an order that has ended is not replaced by an earlier view of it. Of two runs
+        side by side it makes no difference which is written first.
 
         Raises:
             ValueError: a table or a column is unknown, or a time has no zone.
@@ -253,6 +257,8 @@ class SqliteTrades:
                 database.execute("PRAGMA synchronous = FULL")
                 database.execute("PRAGMA mmap_size = 0")
                 yield database
+        except UnicodeDecodeError as error:  # a byte changed in a text, which SQLite does not look at
+            raise damaged(self.path, error) from error
         except sqlite3.DatabaseError as error:
             translate(error, self.path, writing=mode == "rwc")
             raise
@@ -355,26 +361,34 @@ def _upsert(database: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], 
         raise ValueError(f"trades.db has no table {table!r}")
     columns = tuple(str(row["name"]) for row in described)
     key = ", ".join(row["name"] for row in described if row["pk"])
-    kept = {"run_id"} if table in {"orders", "flows"} else set()
-    changed = ", ".join(
-        f"{row['name']} = {_newer(table, row['name'])}"
-        for row in described
-        if not row["pk"] and row["name"] not in kept
-    )
-    unless = (
-        " WHERE orders.finished_at IS NULL OR excluded.finished_at IS NOT NULL" if table == "orders" else ""
-    )
+    names = [str(row["name"]) for row in described if not row["pk"]]
+    changed = ", ".join(f"{name} = {_merged(table, name)}" for name in names)
     marks = ", ".join("?" * len(columns))
-    update = f"UPDATE SET {changed}{unless}" if changed else "NOTHING"
+    update = f"UPDATE SET {changed}" if changed else "NOTHING"
     # Every name in it is the schema's own.
     into = f"INSERT INTO {table} ({', '.join(columns)})"
     return columns, f"{into} VALUES ({marks}) ON CONFLICT ({key}) DO {update}"
 
 
-def _newer(table: str, column: str) -> str:
-    """Say what a row's column becomes: the new value; an arrival price stays, which only one run can know."""
-    new = f"excluded.{column}"
-    return f"COALESCE({new}, {table}.{column})" if column.startswith("arrival_") else new
+def _merged(table: str, column: str) -> str:
+    """Say what a row's column becomes, whichever of two runs side by side is written first.
+
+    An order, a flow and an account's value at one moment are of the run that ended first; an arrival price
+    stays, which only one run can know; an order that has ended is not replaced by an earlier view of it.
+    """
+    old, new = f"{table}.{column}", f"excluded.{column}"
+    ended = "(SELECT finished_at || run_id FROM runs WHERE run_id = {}.run_id)"
+    first, second = ended.format(table), ended.format("excluded")
+    if table == "equity":
+        return f"CASE WHEN {first} < {second} THEN {old} ELSE {new} END"
+    if column == "run_id" and table in {"orders", "flows"}:
+        return f"CASE WHEN {second} < {first} THEN {new} ELSE {old} END"
+    if table != "orders":
+        return new
+    if column.startswith("arrival_"):
+        old, new = f"COALESCE({old}, {new})", f"COALESCE({new}, {old})"
+    older = "orders.finished_at IS NOT NULL AND excluded.finished_at IS NULL"
+    return f"CASE WHEN {older} THEN {old} ELSE {new} END"
 
 
 def _values(table: str, columns: tuple[str, ...], row: Mapping[str, object]) -> tuple[object, ...]:
@@ -422,7 +436,7 @@ def translate(error: sqlite3.DatabaseError, path: Path | str, *, writing: bool) 
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
         raise _NeedsWriter from error
-    if code & 0xFF in _DAMAGED:
+    if code & 0xFF in _DAMAGED or str(error).startswith(UNREADABLE):
         raise damaged(path, error) from error
     if code & 0xFF in _OUTSIDE and (writing or code & 0xFF != sqlite3.SQLITE_READONLY):
         raise OSError(f"{path}: {error}") from error

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trimtab
-from trimtab.adapters.alpaca.hosts import is_loopback
+from trimtab.adapters.loopback import is_loopback
 from trimtab.cli.opened import settings_of
+from trimtab.configuration import located
 from trimtab.errors import Halted, Misconfigured
 
 if TYPE_CHECKING:
@@ -46,14 +47,16 @@ def dashboard(arguments: argparse.Namespace, terminal: Terminal) -> int:
     app, port = _app(), arguments.port or _free_port(arguments.host)
     _judge(arguments, app, settings.folder)
     _demand_free(arguments.host, port)
-    path = arguments.config or os.environ.get("TRIMTAB_CONFIG") or "config.json"
+    path = located(arguments.config, os.environ)
     command = [
         *(sys.executable, "-m", "streamlit", "run", str(app)),
         *(f"--server.address={arguments.host}", f"--server.port={port}", "--server.headless=true"),
         *("--logger.hideWelcomeMessage=true", "--logger.level=error"),
         *(["--", OPEN] if arguments.open else ()),
     ]
-    environ = os.environ | {"TRIMTAB_CONFIG": str(Path(path).absolute())}
+    place = path if "://" in path else str(Path(path).absolute())
+    environ = {name: value for name, value in os.environ.items() if name != "TRIMTAB_CONFIG_PARAMETER"}
+    environ |= {"TRIMTAB_CONFIG": place}
     server = subprocess.Popen(  # noqa: S603 - our own program, and an address that was checked
         command, cwd=settings.folder, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno()
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import settings_of
-from trimtab.errors import Misconfigured
+from trimtab.errors import Misconfigured, TrimtabError
 from trimtab.evidence.explain import explain as explained
+from trimtab.evidence.taxes import estimates
 from trimtab.show.explain import explain_text
 from trimtab.show.ledger import find_run, run_keys
 from trimtab.stations.past import read_record
@@ -31,10 +33,13 @@ def explain(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: the record is damaged.
     """
     settings = settings_of(arguments)
-    store, _ = open_store(settings.store_url)
+    store, trades = open_store(settings.store_url)
     keys = run_keys(store, settings.portfolio)
     record = read_record(store, keys[find_run(keys, arguments.run)])
-    chains = _chosen(explained(record), arguments.symbol)
+    taxes = None
+    with suppress(TrimtabError, OSError):  # the chain is told also where trades.db, or another record, is not
+        taxes = estimates(store, trades, record)
+    chains = _chosen(explained(record, taxes), arguments.symbol)
     document = {name: record[name] for name in ("run_id", "session", "outcome", "reason")}
     document["symbols"] = [chain.document() for chain in chains]
     terminal.say(explain_text(document, terminal.page))

@@ -1,4 +1,4 @@
-"""Line: the verbs that pass the line of stations: run, plan."""
+"""Line: the verbs that pass the line of stations: run, plan, apply."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ import math
 import os
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from shlex import quote
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
+from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.desk import Desk
-from trimtab.errors import Halted, Interrupted
+from trimtab.errors import Halted, Interrupted, Misconfigured, TrimtabError
 from trimtab.settings import redactor
 from trimtab.show.document import exit_status, run_document, stopped_record
 from trimtab.show.page import advice
+from trimtab.show.plan import plan_text, planned_document
 from trimtab.show.run import Facts, holdings, run_text
 from trimtab.show.sessions import session_head, session_line
 from trimtab.stations.arrive import Arrival
+from trimtab.stations.saved import file_of, opened
 
 if TYPE_CHECKING:
     import argparse
@@ -30,17 +36,79 @@ if TYPE_CHECKING:
     from trimtab.settings import Settings
     from trimtab.show.page import Page
 
-__all__ = ["plan", "run"]
+__all__ = ["apply", "plan", "run"]
 
 
 def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Decide, plan and review, and send nothing.
+    """Decide, plan and review, and send nothing; keep the plan in a file where one is named.
 
     Raises:
-        Misconfigured: the configuration is not usable.
+        Misconfigured: the configuration is not usable, or the file can't be written.
     """
     settings = settings_of(arguments, dry_run=True)
-    return _once(arguments, settings, Arrival(only_plan=True), terminal, None)
+    arrival = Arrival(only_plan=True, keep_plan=arguments.out is not None)
+    record, facts = _passed(arguments, settings, arrival, terminal, None)
+    kept = record.get("saved")
+    saved = None
+    if kept is not None:
+        _write(Path(arguments.out), file_of(kept))
+        names = ("digest", "planned_at", "opens_at", "expires_at")
+        saved = {"file": arguments.out, **{name: kept[name] for name in names}}
+    terminal.say(plan_text(record, facts, terminal.page, saved))
+    if arguments.out is not None and saved is None:
+        terminal.complain(f"no plan was saved: {record['reason']}")
+    return _finish(record, planned_document(record, saved), terminal, None, None)
+
+
+def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Trade a saved plan exactly, or refuse it and say what has moved.
+
+    Raises:
+        Misconfigured: the configuration is not usable, or the file is no saved plan as it was written.
+    """
+    settings = settings_of(arguments, dry_run=arguments.dry_run)
+    arrival = Arrival(saved=opened(_read(Path(arguments.file)), arguments.file))
+    with _logged(settings, "apply") as log:
+        return _once(arguments, settings, arrival, terminal, log)
+
+
+def _read(path: Path) -> bytes:
+    """Read a saved plan's file.
+
+    Raises:
+        Misconfigured: it can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(
+            "plan_file",
+            f"{path} can't be read",
+            seen=error.strerror,
+            allowed="a file that `trimtab plan --out` wrote",
+            hint="trimtab plan --out FILE makes one",
+        ) from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a saved plan's file, whole or not at all; it shows what the account holds, so to its owner alone.
+
+    Raises:
+        Misconfigured: it can't be written.
+    """
+    try:
+        part = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False)  # noqa: SIM115 - closed below
+        try:
+            with part:
+                part.write(data)
+            Path(part.name).replace(path)
+        except OSError:
+            Path(part.name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Misconfigured(
+            "plan_file", f"the plan can't be written to {path}", seen=error.strerror, hint="name another file"
+        ) from None
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -51,7 +119,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     settings = settings_of(arguments, dry_run=arguments.dry_run)
     arrival = Arrival(finish=arguments.finish)
-    with _logged(settings) as log:
+    with _logged(settings, "run") as log:
         if arguments.sessions:
             return _many(arguments, settings, arrival, terminal, log)
         return _once(arguments, settings, arrival, terminal, log)
@@ -64,6 +132,19 @@ def _once(
     terminal: Terminal,
     log: AppLog | None,
 ) -> int:
+    record, facts = _passed(arguments, settings, arrival, terminal, log)
+    terminal.say(run_text(record, facts, terminal.page))
+    return _finish(record, run_document(record), terminal, log, facts.seconds)
+
+
+def _passed(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    arrival: Arrival,
+    terminal: Terminal,
+    log: AppLog | None,
+) -> tuple[Document, Facts]:
+    """Pass the line once, and give its record with what a page says besides."""
     started = time.perf_counter()
     data = _where(settings)
     step = getattr(arguments, "next", False)
@@ -79,12 +160,24 @@ def _once(
         store=settings.store_url,
         seconds=time.perf_counter() - started,
         program=program(),
+        verb=f"apply {quote(arguments.file)}" if arrival.saved is not None else "run",
         options=options_of(arguments),
         sending=" --no-dry-run" if getattr(arguments, "dry_run", None) is False else "",
         planned_only=arrival.only_plan,
+        taxes=_taxes(settings, record),
     )
-    terminal.say(run_text(record, facts, terminal.page))
-    return _finish(record, run_document(record), terminal, log, facts.seconds)
+    return record, facts
+
+
+def _taxes(settings: Settings, record: Document) -> dict[str, str]:
+    """Say what orders that were not sent would realise; nothing where that can't be known."""
+    if record["outcome"] != "dry_run":
+        return {}
+    from trimtab.evidence.taxes import estimates  # noqa: PLC0415 - a run that sends does not pay for it
+
+    with suppress(TrimtabError, OSError):
+        return estimates(*open_store(settings.store_url), record)
+    return {}
 
 
 def _many(
@@ -200,10 +293,10 @@ def _where(settings: Settings, host: str = "") -> str:
 
 
 @contextmanager
-def _logged(settings: Settings) -> Iterator[AppLog]:
+def _logged(settings: Settings, verb: str) -> Iterator[AppLog]:
     """Keep the app log around a verb: a line at its start, and one for what escapes it."""
     log = AppLog(settings.log_file, redact=redactor(os.environ).text)
-    log.line("start", verb="run", portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
+    log.line("start", verb=verb, portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
     try:
         yield log
     except BaseException as error:

@@ -9,7 +9,7 @@ from shlex import quote
 from shutil import which
 from typing import TYPE_CHECKING
 
-from trimtab.settings import load
+from trimtab.configuration import load
 
 if TYPE_CHECKING:
     import argparse
@@ -25,8 +25,7 @@ def settings_of(arguments: argparse.Namespace, **flags: object) -> Settings:
     Raises:
         Misconfigured: anything about them is wrong.
     """
-    path = None if arguments.config is None else Path(arguments.config)
-    return load(path, flags, os.environ)
+    return load(arguments.config, flags, os.environ)
 
 
 def options_of(arguments: argparse.Namespace) -> str:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trimtab import __version__
+from trimtab.cli import flags as _flags
+from trimtab.cli import looking
 from trimtab.cli.values import clock_time as _time
 from trimtab.cli.values import count as _count
 from trimtab.cli.values import iso_date as _date
 from trimtab.cli.values import not_negative as _speed
-from trimtab.cli.values import number as _number
 from trimtab.cli.values import port as _port
 from trimtab.cli.values import positive as _positive
 from trimtab.cli.values import share as _share
@@ -185,30 +186,6 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="the last N runs (default: 20)")
-
-
-def _show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run's id, the start of one, or `last`")
-
-
-def _explain(parser: argparse.ArgumentParser) -> None:
-    _show(parser)
-    parser.add_argument("symbol", nargs="?", metavar="SYMBOL", help="one symbol (default: all)")
-
-
-def _diff(parser: argparse.ArgumentParser) -> None:
-    _show(parser)
-    parser.add_argument("other", metavar="RUN", help="the other one")
-
-
-def _replay(parser: argparse.ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
-    which.add_argument("--all", action="store_true", help="every run of the portfolio")
-
-
 def _halt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reason", nargs="?", default="", metavar="REASON", help="why, for the record")
     _resume(parser)
@@ -216,61 +193,6 @@ def _halt(parser: argparse.ArgumentParser) -> None:
 
 def _resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every portfolio of the store")
-
-
-def _backtest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="FILE", help="daily bars, parquet or csv (default: the sample)")
-    parser.add_argument("--start", type=_date, metavar="DATE", help="first session, YYYY-MM-DD, inclusive")
-    parser.add_argument("--end", type=_date, metavar="DATE", help="last session, inclusive")
-    parser.add_argument(
-        "--plan",
-        choices=["live", "exact"],
-        default="live",
-        help="`live` plans and reviews as the bot does, `exact` trades to the weights (default: live)",
-    )
-    parser.add_argument(
-        "--fill",
-        choices=["close", "next_open"],
-        default="next_open",
-        help="where orders fill (default: next_open, as the bot's)",
-    )
-    parser.add_argument(
-        "--rebalance",
-        choices=["daily", "weekly", "monthly", "quarterly"],
-        help="when it decides (default: schedule.job_interval)",
-    )
-    parser.add_argument(
-        "--cost-bps", type=_speed, default=10.0, metavar="B", help="cost of an order's value (default: 10)"
-    )
-    parser.add_argument(
-        "--cost-per-share", type=_speed, default=0.0, metavar="USD", help="and of each share (default: 0)"
-    )
-    parser.add_argument(
-        "--cost-minimum", type=_speed, default=0.0, metavar="USD", help="least cost of an order (default: 0)"
-    )
-    parser.add_argument(
-        "--cash", type=_positive, default=100_000.0, metavar="USD", help="to begin with (default: 100000)"
-    )
-    parser.add_argument(
-        "--interest",
-        type=_number,
-        default=0.0,
-        metavar="R",
-        help="on cash, a year; 0.03 is 3 %% (default: 0)",
-    )
-    parser.add_argument(
-        "--contribution",
-        type=_number,
-        default=0.0,
-        metavar="USD",
-        help="comes in at each decision (default: 0)",
-    )
-    parser.add_argument("--benchmark", metavar="SYMBOL", help="compare with buying and holding it")
-    parser.add_argument("--report", metavar="OUT.html", help="write the whole result as one page")
-    parser.add_argument("--out", metavar="DIR", help="write equity, trades, weights and reasons as parquet")
-    parser.add_argument(
-        "--prove", action="store_true", help="show that the strategy sees no future and keeps no state"
-    )
 
 
 def _compare(parser: argparse.ArgumentParser) -> None:
@@ -387,11 +309,23 @@ VERBS = {
     "schema": Verb(
         "setup", "print the JSON schema of config.json", "trimtab schema > config.schema.json", _none
     ),
+    "doctor": Verb(
+        "doctor",
+        "look at everything a run stands on: configuration, account, data, store, alerts",
+        "trimtab doctor --send",
+        _flags.doctor,
+    ),
     "plan": Verb(
         "line",
         "plan the session, or the next one where the market is closed, and send nothing",
-        "trimtab plan --config demo/config.json",
-        _none,
+        "trimtab plan --out plan.json",
+        _flags.plan,
+    ),
+    "apply": Verb(
+        "line",
+        "trade exactly a saved plan, or refuse and say what has moved",
+        "trimtab apply plan.json --no-dry-run",
+        _flags.apply,
     ),
     "run": Verb(
         "line",
@@ -403,17 +337,22 @@ VERBS = {
         "backtest",
         "play the strategy over history, planned and reviewed as the bot does",
         "trimtab backtest --start 2005-01-01 --report backtest.html",
-        _backtest,
+        _flags.backtest,
     ),
     "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
         "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
     ),
-    "history": Verb("reading", "list past runs", "trimtab history --limit 5", _history),
-    "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", _show),
-    "explain": Verb("explain", "say why a run ordered what it did", "trimtab explain last", _explain),
-    "diff": Verb("diff", "say what changed between two runs", "trimtab diff 20260105 last", _diff),
-    "replay": Verb("replay", "work recorded runs out again, and compare", "trimtab replay --all", _replay),
+    "history": Verb(
+        "reading", "list past runs, all or some", "trimtab history --outcome halted", looking.history
+    ),
+    "show": Verb("reading", "show everything that is recorded of a run", "trimtab show last", looking.show),
+    "explain": Verb("explain", "say why a run ordered what it did", "trimtab explain last", looking.explain),
+    "diff": Verb("diff", "say what changed between two runs", "trimtab diff 20260105 last", looking.diff),
+    "lots": Verb("lots", "show tax lots and what was realised", "trimtab lots --year 2026", looking.lots),
+    "replay": Verb(
+        "replay", "work recorded runs out again, and compare", "trimtab replay --all", looking.replay
+    ),
     "verify": Verb("replay", "hold the records against their sums", "trimtab verify", _none),
     "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
     "compare": Verb(

@@ -5,12 +5,20 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import options_of, settings_of
+from trimtab.core.nyse import sessions
+from trimtab.core.schedule import NEW_YORK, session_of
 from trimtab.errors import TrimtabError
+from trimtab.evidence.board.standing import next_run
+from trimtab.evidence.returns import returns
 from trimtab.show.ledger import (
+    Wanted,
+    banded,
     find_run,
     holdings_of,
     read_record,
@@ -34,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "show", "status"]
 
+ONE_DAY, LOOK_AHEAD = timedelta(days=1), timedelta(days=12)
+"""The exchange never stays closed for longer than the second by rule."""
+
 
 def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Say how the portfolio stands.
@@ -52,18 +63,40 @@ def _status(settings: Settings) -> Document:
     runs = recent_runs(trades, settings.portfolio, 1)
     rows, cash = holdings_of(trades, settings.portfolio)
     heard = [run["run_id"] for run in (runs[:1] + rows[:1])]
+    record = _record(store, settings, rows)
+    universe = None if record is None else set(record["universe"])
+    held = weighed(rows, number(cash and cash["cash"]) or 0.0, universe)
+    execution = settings.execution.model_dump() if record is None else record["config"]["execution"]
+    due, missed = _due(settings, runs[0]) if runs else (None, 0)
     return {
         "portfolio": settings.portfolio,
         "mode": settings.mode,
         "store": settings.store_url,
         "halt": flag_document(kill_switch(store, settings.portfolio)),
         "last_run": runs[0] if runs else None,
+        "next_run": due,
+        "missed_sessions": missed,
         "as_of": cash and cash["session"],
         "equity": cash and cash["equity"],
         "cash": cash and cash["cash"],
-        "holdings": weighed(rows, number(cash and cash["cash"]) or 0.0, _universe(store, settings, rows)),
+        "holdings": banded(held, execution),
+        "returns": returns(trades, settings.portfolio),
         "warnings": warnings_of(trades, heard[0], heard[-1]) if heard else [],
     }
+
+
+def _due(settings: Settings, last: Document) -> tuple[str | None, int]:
+    """Give when the next run is due (New York), and how many sessions went by since the last one.
+
+    Simulated mode has a clock of its own, on which nothing is due.
+    """
+    after = None if last["session"] is None else date.fromisoformat(last["session"]) + ONE_DAY
+    if settings.mode == "simulated":
+        return (None if after is None else str(sessions(after, after + LOOK_AHEAD)[0])), 0
+    now, schedule = SystemClock().now(), settings.schedule
+    due = next_run(now, schedule.run_time, schedule.timezone)
+    text = None if due is None else f"{due.astimezone(NEW_YORK):%Y-%m-%d %H:%M}"
+    return text, 0 if after is None else len(sessions(after, session_of(now) - ONE_DAY))
 
 
 def _opened(settings: Settings) -> tuple[Store, Trades]:
@@ -77,25 +110,27 @@ def _opened(settings: Settings) -> tuple[Store, Trades]:
     return open_store(settings.store_url)
 
 
-def _universe(store: Store, settings: Settings, rows: list[Document]) -> set[str] | None:
-    """Give what the run that found these holdings might trade; None where its record can't say."""
+def _record(store: Store, settings: Settings, rows: list[Document]) -> Document | None:
+    """Give the record of the run that found these holdings; None where it can't be read."""
     if rows:
         folder = f"runs/{settings.portfolio}/{rows[0]['session']}/{rows[0]['run_id']}"
         with suppress(TrimtabError):
-            return set(read_record(store, folder)[0]["universe"])
+            return read_record(store, folder)[0]
     return None
 
 
 def history(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """List past runs, the newest last.
+    """List past runs, or those of them that are asked for, the newest last.
 
     Raises:
         Misconfigured: the configuration is not usable.
     """
     settings = settings_of(arguments)
-    runs = recent_runs(_opened(settings)[1], settings.portfolio, arguments.limit)
-    empty = f"no run of {settings.portfolio} is recorded in {settings.store_url} yet"
-    terminal.say(history_text(runs, terminal.page) or empty)
+    wanted = Wanted(arguments.since, arguments.until, tuple(arguments.outcome), arguments.symbol)
+    runs = recent_runs(_opened(settings)[1], settings.portfolio, arguments.limit, wanted)
+    kind = "such run" if wanted != Wanted() else "run"
+    empty = f"no {kind} of {settings.portfolio} is recorded in {settings.store_url}"
+    terminal.say(history_text(runs, terminal.page) or empty + " yet" * (kind == "run"))
     terminal.document({"runs": list(reversed(runs))})
     return 0
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.inputs import read_inputs
+from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import resolve
 from trimtab.cli.opened import settings_of
 from trimtab.desk import code_digest
 from trimtab.errors import Misconfigured
+from trimtab.evidence.books import audited, loose
 from trimtab.evidence.replay import Decider, Replayer
 from trimtab.show.ledger import find_run, run_keys
 from trimtab.show.replay import replay_text
@@ -19,7 +23,6 @@ from trimtab.strategies import BUILT_IN
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
-    from pathlib import Path
 
     from trimtab.cli.terminal import Terminal
     from trimtab.core.record import Document
@@ -44,14 +47,22 @@ def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Hold every recorded file against its sums and digests; exit 3 where one is not as it was written.
+    """Hold every recorded file against its sums and digests, and trades.db against the records.
+
+    The exit status is 3 where one is not as it was written.
 
     Raises:
         Misconfigured: the configuration is not usable.
     """
     settings = settings_of(arguments)
     replayer, keys = _replayer(settings)
-    return _told((replayer.verify(folder) for folder in keys.values()), settings, terminal)
+    runs = [replayer.verify(folder) for folder in keys.values()]
+    files = loose(replayer.store, settings.portfolio, replayer.witnessed)
+    with TemporaryDirectory() as folder:
+        made = SqliteTrades(Path(folder) / "trades.db")
+        books = audited(replayer.store, open_store(settings.store_url)[1], made)
+    more = {"files": files, "database": books.document()}
+    return _told(runs, settings, terminal, more, stands=books.stands and not files)
 
 
 def rebuild(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -111,16 +122,23 @@ class _Deciders:
         return Decider(loaded, code_digest(loaded.file))
 
 
-def _told(replays: Iterable[Replayed], settings: Settings, terminal: Terminal) -> int:
-    """Tell what came of the runs, and give the exit status."""
+def _told(
+    replays: Iterable[Replayed],
+    settings: Settings,
+    terminal: Terminal,
+    more: Document | None = None,
+    *,
+    stands: bool = True,
+) -> int:
+    """Tell what came of the runs, and of `more` than them, and give the exit status."""
     runs = [replayed.document() | {"stands": replayed.stands} for replayed in replays]
-    stands = all(run["stands"] for run in runs)
+    stands = stands and all(run["stands"] for run in runs)
     document = {
         "portfolio": settings.portfolio,
-        "store": str(settings.store_path),
+        "store": settings.store_url,
         "stands": stands,
         "runs": runs,
-    }
+    } | (more or {})
     terminal.say(replay_text(document, terminal.page))
     terminal.document(document)
     return 0 if stands else DIFFERS

@@ -61,7 +61,7 @@ def _target(arguments: argparse.Namespace) -> Path:
     """Give where the configuration goes.
 
     Raises:
-        Misconfigured: it is named twice.
+        Misconfigured: it is named twice, or is no path.
     """
     if arguments.folder and arguments.config:
         raise Misconfigured(
@@ -69,7 +69,15 @@ def _target(arguments: argparse.Namespace) -> Path:
         )
     if arguments.folder:
         return Path(arguments.folder) / "config.json"
-    return Path(arguments.config or os.environ.get("TRIMTAB_CONFIG") or "config.json")
+    named = arguments.config or os.environ.get("TRIMTAB_CONFIG") or "config.json"
+    if "://" in named:
+        raise Misconfigured(
+            "usage",
+            "a starter is written to a folder",
+            seen=named,
+            hint="trimtab init DIR, then copy it there",
+        )
+    return Path(named)
 
 
 def schema(_arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
 from trimtab.adapters.clock import SystemClock
@@ -14,10 +14,10 @@ from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.core.record import canonical
-from trimtab.desk import Desk
+from trimtab.desk import Desk, undecided
 from trimtab.errors import Halted
 from trimtab.ports import Unauthorized, Unreachable
-from trimtab.settings import Strategy, redactor
+from trimtab.settings import redactor
 from trimtab.show.page import advice
 from trimtab.show.status import flag_document
 from trimtab.stations import halting, history
@@ -26,8 +26,6 @@ from trimtab.switch import kill_switch
 
 if TYPE_CHECKING:
     import argparse
-
-    from pydantic import JsonValue
 
     from trimtab.cli.terminal import Terminal
     from trimtab.core.record import Document
@@ -116,7 +114,7 @@ def _keep(settings: Settings, word: halting.Word, code: str) -> None:
 def _clear(settings: Settings) -> halting.Cleared | Exception:
     """Cancel what is open, or give why that can't be done."""
     try:
-        with Desk.of(_undecided(settings), os.environ) as desk:
+        with Desk.of(undecided(settings), os.environ) as desk:
             return halting.clear(desk.world, settings.portfolio)
     except (Unreachable, Unauthorized) as error:
         return error
@@ -125,18 +123,6 @@ def _clear(settings: Settings) -> halting.Cleared | Exception:
         if known is None:
             raise
         return known
-
-
-def _undecided(settings: Settings) -> Settings:
-    """Give settings of the same account without the owner's strategy: a broken one must not be in the way.
-
-    The embedded exchange replays the strategy's own symbols, so there it stays.
-    """
-    if settings.mode == "simulated":
-        return settings
-    symbols = list(settings.universe or ("SPY",))
-    neutral = Strategy(name="equal_weight", params={"symbols": cast("list[JsonValue]", symbols)})
-    return settings.model_copy(update={"strategy": neutral})
 
 
 def _others(settings: Settings) -> list[str]:

@@ -42,6 +42,8 @@ class Execution(_Limits):
     """Smaller orders become holds, USD."""
     cash_buffer: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.01
     """Kept back when targets are made: weights that sum above 1 - buffer are scaled down to it."""
+    cash_flow_first: bool = False
+    """True: new cash buys before anything is sold in part; what is left to sell follows a session later."""
     fractional: bool = True
     """False: whole shares only."""
     fill_timeout_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 120.0

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from trimtab.core.limits import Execution, Risk
     from trimtab.core.quotes import Touch
 
+    Floats = NDArray[np.float64]
+
 
 class Why(IntFlag):
     """Reasons of orders and holds; the lower-case name is the stable code that the reason opens with."""
@@ -43,15 +45,16 @@ class Why(IntFlag):
     MAX_SPREAD = 4096
     AT_TARGET = 8192
     NO_WEIGHT = 16384
+    CASH_FIRST = 32768
 
 
 SHORTENED = Why.STAGED | Why.MAX_ORDER_USD | Why.MAX_ADV_SHARE | Why.MAX_TURNOVER | Why.CASH
 """What makes an order smaller than its gap."""
 GUARDED = Why.NO_QUOTE | Why.MAX_GAP | Why.MAX_SPREAD
 """What the quote guard holds back."""
-LEFT_SHORT = SHORTENED | GUARDED
+LEFT_SHORT = SHORTENED | GUARDED | Why.CASH_FIRST
 """What leaves a symbol short of its target, to be gone on with at the next session."""
-ALONE = Why.IN_BAND | Why.RESTS | GUARDED
+ALONE = Why.IN_BAND | Why.RESTS | GUARDED | Why.CASH_FIRST
 """What replaces every reason before it."""
 
 _NOISE = 1 + 1e-12
@@ -156,7 +159,7 @@ def _leaves(sized: Sized) -> NDArray[np.bool_]:
 
 
 def size(book: Book, execution: Execution, risk: Risk, guard: NDArray[np.int32] | None = None) -> Sized:
-    """Turn targets into order quantities: band, guard, caps, turnover, cash, rounding, smallest order.
+    """Turn targets into order quantities: band, guard, new cash, caps, turnover, cash, rounding, smallest.
 
     `guard` (m,) holds `Why` flags of symbols whose quote may not be traded on today, else 0. Sells become
     lots before the buys are fitted to the cash, so that what rounding leaves unsold is not spent.
@@ -167,14 +170,32 @@ def size(book: Book, execution: Execution, risk: Risk, guard: NDArray[np.int32] 
         held_back = (guard != 0) & (gap != 0)
         marks += [(flag, held_back & (guard == int(flag))) for flag in GUARDED]
         gap = np.where(held_back, 0.0, gap)
+    if execution.cash_flow_first:
+        gap = _cash_first(gap, wish, book, execution, marks)
     sells, leaves = gap < 0, _leaves(wish)
     quantity = _within_turnover(_capped(np.abs(gap), book, risk, marks), book, risk, marks)
     exits = leaves & (quantity >= -gap) if np.count_nonzero(leaves) else None
     lots = _in_lots(quantity, exits, book, execution, marks)
-    buys = _within_cash(np.where(sells, 0.0, quantity), np.where(sells, lots, 0.0), book, marks)
+    funds = book.cash + float(np.where(sells, lots, 0.0).dot(book.price))
+    buys = _within_cash(np.where(sells, 0.0, quantity), max(funds, 0.0), book, marks)
     if buys is not None:
         lots = np.where(sells, lots, _in_lots(buys, None, book, execution, marks))
     return Sized(wish.weights, wish.target, wish.gap, np.where(sells, -lots, lots), wish.whole, tuple(marks))
+
+
+def _cash_first(gap: Floats, wish: Sized, book: Book, execution: Execution, marks: list[Mark]) -> Floats:
+    """Put off what is sold only in part while new cash waits, and fit the buys, shares (m,), to that cash.
+
+    New is what stands above the cash that the targets leave, from the band's worth on: less of it would put
+    off sells day after day for cents.
+    """
+    new = book.cash - book.equity * (1 - float(wish.weights.sum()))
+    buys, later = np.where(gap > 0, gap, 0.0), (gap < 0) & ~_leaves(wish)
+    if not buys.any() or new <= 0 or new < execution.band * book.equity:
+        return gap
+    marks.append((Why.CASH_FIRST, later))
+    fitted = _within_cash(buys, new, book, marks)
+    return np.where(later, 0.0, np.where(gap > 0, buys if fitted is None else fitted, gap))
 
 
 def order_sizes(symbols: Sequence[str], risk: Risk) -> float | NDArray[np.float64]:
@@ -184,7 +205,7 @@ def order_sizes(symbols: Sequence[str], risk: Risk) -> float | NDArray[np.float6
     return np.array([risk.order_size(symbol) for symbol in symbols])
 
 
-def _capped(wish: NDArray[np.float64], book: Book, risk: Risk, marks: list[Mark]) -> NDArray[np.float64]:
+def _capped(wish: Floats, book: Book, risk: Risk, marks: list[Mark]) -> Floats:
     """Cut each order to `max_order_size`, `max_order_usd` and `max_adv_share`."""
     staged = order_sizes(book.symbols, risk) * book.equity
     traded, usd = risk.max_adv_share * book.volume, risk.max_order_usd
@@ -205,9 +226,7 @@ def _capped(wish: NDArray[np.float64], book: Book, risk: Risk, marks: list[Mark]
     return quantity
 
 
-def _within_turnover(
-    quantity: NDArray[np.float64], book: Book, risk: Risk, marks: list[Mark]
-) -> NDArray[np.float64]:
+def _within_turnover(quantity: Floats, book: Book, risk: Risk, marks: list[Mark]) -> Floats:
     """Scale all orders by one factor, so that the session's value stays within `max_turnover`."""
     total = float(quantity.dot(book.price))
     room = max(risk.max_turnover * book.equity - book.sent, 0.0)
@@ -217,19 +236,16 @@ def _within_turnover(
     return _scaled(quantity, room / total, book)
 
 
-def _within_cash(
-    buys: NDArray[np.float64], sells: NDArray[np.float64], book: Book, marks: list[Mark]
-) -> NDArray[np.float64] | None:
-    """Scale the buys by one factor, so that cash and the sells pay for them; None where they do as it is."""
+def _within_cash(buys: Floats, funds: float, book: Book, marks: list[Mark]) -> Floats | None:
+    """Scale the buys by one factor, so that the funds, USD, pay for them; None where they do as it is."""
     cost = float(buys.dot(book.price))
-    funds = max(book.cash + float(sells.dot(book.price)), 0.0)
     if not cost > funds * _NOISE:  # also where a NaN is in it: the review refuses that by name
         return None
     marks.append((Why.CASH, buys > 0))
     return _scaled(buys, funds / cost, book)
 
 
-def _scaled(quantity: NDArray[np.float64], factor: float, book: Book) -> NDArray[np.float64]:
+def _scaled(quantity: Floats, factor: float, book: Book) -> Floats:
     """Scale orders by one factor; what breaks off whole shares makes whole ones again, the largest first.
 
     Otherwise ten orders of one share each, scaled to half a share, would never be traded.
@@ -248,12 +264,8 @@ def _scaled(quantity: NDArray[np.float64], factor: float, book: Book) -> NDArray
 
 
 def _in_lots(
-    quantity: NDArray[np.float64],
-    exits: NDArray[np.bool_] | None,
-    book: Book,
-    execution: Execution,
-    marks: list[Mark],
-) -> NDArray[np.float64]:
+    quantity: Floats, exits: NDArray[np.bool_] | None, book: Book, execution: Execution, marks: list[Mark]
+) -> Floats:
     """Round down (full `exits` keep their exact quantity) and turn what is too small into holds."""
     rounded = round_down(quantity, book.whole)
     if exits is not None:
@@ -413,6 +425,7 @@ _HOLD_TEXT = {
     Why.RESTS: "rests until the next decision",
     Why.MAX_TURNOVER: "the session's turnover is used up",
     Why.CASH: "no cash for it today",
+    Why.CASH_FIRST: "new cash is used before it is sold",
     Why.MAX_ADV_SHARE: "it hardly trades",
 }
 

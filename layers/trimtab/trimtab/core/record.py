@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.core.bars import FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from trimtab.core.bars import Bars
 
@@ -48,8 +48,17 @@ def plan_digest(plan: Mapping[str, object]) -> str:
 
 def inputs_digest(bars: Bars) -> str:
     """Give the digest of the bars' content: symbols, sessions and every column's bytes."""
+    return _content(bars, (*FIELDS, "raw_close"))
+
+
+def prices_digest(bars: Bars) -> str:
+    """Give the digest of the bars' prices: trades after the close still move a day's volume, but no price."""
+    return _content(bars, [name for name in (*FIELDS, "raw_close") if name != "volume"])
+
+
+def _content(bars: Bars, columns: Iterable[str]) -> str:
     whole = hashlib.sha256(canonical([list(bars.symbols), bars.sessions.astype(str).tolist()]))
-    for name in (*FIELDS, "raw_close"):
+    for name in columns:
         whole.update(getattr(bars, name).astype("<f8").tobytes())
     return whole.hexdigest()
 

@@ -5,7 +5,8 @@ It is read from the record alone; the numbers on the way are made by `core.plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from trimtab.core.plan import Book, wanted
 from trimtab.core.record import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trimtab.core.plan import Sized
     from trimtab.core.record import Document
 
@@ -29,12 +32,14 @@ MEANS = {
     "max_order_usd": "risk.max_order_usd: no order above this value, the rest follows in later sessions",
     "max_adv_share": "risk.max_adv_share: no order above its share of the average volume",
     "max_turnover": "risk.max_turnover: the session's orders are scaled to what may be turned over",
+    "cash_first": "execution.cash_flow_first: new cash is used before it is sold",
     "cash": "cash: the buys are scaled to what cash and sells pay for",
     "in_band": "execution.band and band_relative: the drift is below both",
     "at_target": "nothing to trade: less than the smallest lot away from the target",
     "no_weight": "nothing to trade: no weight is wanted and nothing is held",
     "min_order": "execution.min_order_usd: the order would be smaller",
-    "whole_share": "whole shares only: the order would be less than one",
+    "whole_share": "whole shares only: what is left over would be less than one",
+    "cash_buffer": "execution.cash_buffer: the weights asked for are scaled to leave it",
     "rests": "schedule.job_interval: decided in an earlier session, and not left short then",
     "no_quote": "quote hold: no usable quote and no fresh trade",
     "max_gap": "quote hold, risk.max_gap: quoted too far from the last close",
@@ -44,11 +49,20 @@ MEANS = {
     "rejected": "the broker rejected it",
     "timeout": "execution.fill_timeout_s: it was not filled in time, and the rest cancelled",
     "slots": "every order id of the session is used",
+    "window": "risk.window: trading had ended for the day before it was sent, or sent again",
+    "sell_refused": "the broker refused a sell, and before all sells have ended nothing is bought",
     "unavailable": "nothing is free to sell",
     "max_orders": "risk.max_orders: the session's order ids are used up",
     "tradable": "the broker does not list it as active and tradable",
 }
 """What each binding constraint is, with its key in config.json where it has one."""
+
+
+REALISES_NOTHING = "nothing is realised"
+STOPPED = frozenset({"halted", "interrupted"})
+"""The outcomes of a run that did not pass the whole line."""
+SHARE_NOISE = 1e-6
+"""Less than this part of a share is no fraction that rounding cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +95,27 @@ class Explained:
         }
 
 
-def explain(record: Document) -> tuple[Explained, ...]:
-    """Explain every symbol that the run's plan orders or holds, in their order; none without a plan."""
+def explain(record: Document, taxes: Mapping[str, str] | None = None) -> tuple[Explained, ...]:
+    """Explain every symbol that the run's plan orders or holds, in their order; none without a plan.
+
+    `taxes` say of orders what they would realise; they end each chain, where they are given.
+    """
     planned = {row["symbol"]: row for row in record["planned"]}
     held = {row["symbol"]: row for row in record["holds"]}
     if not planned and not held:
         return ()
     book = _book(record)
     wish = wanted(book, _execution(record))
-    return tuple(
+    chains = (
         _explained(record, book, wish, i, planned.get(symbol) or held[symbol])
         for i, symbol in enumerate(book.symbols)
         if symbol in planned or symbol in held
+    )
+    if taxes is None:
+        return tuple(chains)
+    return tuple(
+        replace(chain, steps=(*chain.steps, Step("taxes", taxes.get(chain.symbol, REALISES_NOTHING))))
+        for chain in chains
     )
 
 
@@ -126,7 +149,7 @@ def _book(record: Document) -> Book:
 def _explained(record: Document, book: Book, wish: Sized, i: int, row: Document) -> Explained:
     symbol = book.symbols[i]
     slots = [order for order in record["orders"] if order["symbol"] == symbol and _today(order, record)]
-    binding = _binding(record, symbol, row, slots)
+    binding = _binding(record, symbol, row, slots) or _on_the_way(book, wish, i)
     steps = (
         Step("price", f"{book.price[i]:.4f} USD, the last close"),
         Step("weight", _weight(record, book, i)),
@@ -137,11 +160,17 @@ def _explained(record: Document, book: Book, wish: Sized, i: int, row: Document)
         Step("rounding", _rounding(record, symbol)),
         Step("caps", _caps(wish, i, row)),
         Step("verdicts", _verdicts(record, symbol)),
-        Step("slots", "; ".join(map(_slot, slots)) or "no order in this record"),
+        Step("slots", "; ".join(map(_slot, slots)) or _unsent(record, symbol)),
         Step("fills", _fills(record, slots)),
     )
-    means = MEANS.get(binding, f"the rule {binding} refused the plan: nothing was sent")
+    means = MEANS.get(binding) or _unnamed(binding, record)
     return Explained(symbol, row.get("side", "hold"), binding, means, steps)
+
+
+def _unnamed(binding: str, record: Document) -> str:
+    if any(verdict["rule"] == binding and not verdict["passed"] for verdict in record["verdicts"]):
+        return f"the rule {binding} refused the plan: nothing was sent"
+    return f"the run ended before this order was sent: {record['reason']}"
 
 
 def _today(order: Document, record: Document) -> bool:
@@ -150,14 +179,45 @@ def _today(order: Document, record: Document) -> bool:
 
 
 def _binding(record: Document, symbol: str, row: Document, slots: list[Document]) -> str:
-    """Name what decided: a rule that refused, what ended the order short, else the plan's own reason."""
+    """Name what decided: a rule that refused, what ended the order short, else the plan's own reason.
+
+    Nothing where the order goes to its target: what made the target so is to be looked for.
+    """
     refused = _refused(record, symbol)
     if refused:
         return str(refused[0]["rule"])
-    ended = str(slots[-1].get("ended") or "") if slots else ""
+    ended = _ended(record, symbol, slots)
     if ended and ended != "filled":
         return "wash_trade" if "wash trade" in ended.lower() else ended.partition(":")[0]
-    return str(row["reason"]).partition(":")[0]
+    if "side" in row and not slots and record["outcome"] in STOPPED:
+        return _stopped(record, str(row["side"]))
+    reason = str(row["reason"]).partition(":")[0]
+    return "" if reason == "to_target" else reason
+
+
+def _ended(record: Document, symbol: str, slots: list[Document]) -> str:
+    """Give what ended an order: the broker may have refused it, or a quote held it, before it had an id."""
+    told = re.search(
+        rf"; {re.escape(symbol)} [\d.]+ of [\d.]+ \((.*?)\)(?=; \S+ [\d.]+ of |$)", record["reason"]
+    )
+    if told is not None:
+        return told[1]
+    return str(slots[-1].get("ended") or "") if slots else ""
+
+
+def _stopped(record: Document, side: str) -> str:
+    """Name what stopped the run before an order was sent; of a refused sell, what the broker said."""
+    if record["code"] != "sell_refused" or side == "buy":
+        return str(record["code"])
+    return "wash_trade" if "wash trade" in record["reason"].lower() else "refused"
+
+
+def _on_the_way(book: Book, wish: Sized, i: int) -> str:
+    """Name what kept a target below the weight asked for: whole shares, or the cash buffer."""
+    unrounded = wish.weights[i] * book.equity / book.price[i]
+    if book.whole[i] and unrounded - wish.target[i] > SHARE_NOISE:
+        return "whole_share"
+    return "to_target" if wish.weights[i] == book.weights[i] else "cash_buffer"
 
 
 def _refused(record: Document, symbol: str) -> list[Document]:
@@ -231,6 +291,11 @@ def _slot(order: Document) -> str:
     ended = "" if order.get("ended") in {None, "", "filled"} else f" ({order['ended']})"
     filled = f"{order['filled_qty']} of {order['qty']} shares"
     return f"{order['client_order_id']}: {order['side']}, {kind}, {order['status']}, {filled}{ended}"
+
+
+def _unsent(record: Document, symbol: str) -> str:
+    ended = _ended(record, symbol, [])
+    return "no order in this record" + (f" ({ended})" if ended else "")
 
 
 def _fills(record: Document, slots: list[Document]) -> str:

@@ -21,7 +21,8 @@ from trimtab.core.record import canonical, inputs_digest
 from trimtab.core.risk import RULES, Approval, Conditions, adopt
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
-from trimtab.evidence.seal import opened
+from trimtab.evidence.books import Witnessed
+from trimtab.evidence.seal import opened, plan_key
 from trimtab.stations import account, prices
 from trimtab.stations.arrive import Today
 from trimtab.stations.evidence import Evidence
@@ -48,6 +49,8 @@ LOOK_BACK = frozenset(
     {"max_orders", "max_runs_with_orders", "max_drawdown", "max_equity_move", "require_approval"}
 )
 """Rules whose conditions records did not keep at first: there, their verdicts stand as recorded."""
+OF_VOLUME = frozenset({"max_adv_share"})
+"""Rules that measure by volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,15 @@ class Replayed:
 
 @dataclass(slots=True)
 class Replayer:
-    """What replays runs of one store: how inputs are read, and how a recorded strategy is found."""
+    """What replays runs of one store: how inputs are read, and how a recorded strategy is found.
+
+    `witnessed` is what the records that were found sound say of other files.
+    """
 
     store: Store
     read_inputs: Callable[[bytes], Bars]
     decider: Callable[[Document], Decider]
+    witnessed: Witnessed = field(default_factory=lambda: Witnessed(set(), set()))
     _known: dict[bytes, Decider] = field(default_factory=dict)
 
     def replay(self, folder: str) -> Replayed:
@@ -180,12 +187,21 @@ class Replayer:
         sealed = opened(self.store, folder)
         if sealed.record is None:
             return _unread(sealed)
+        self._witness(sealed.record)
         if sealed.cleared:
             return Replayed(sealed.run_id, sealed.session, "cleared", None, CLEARED)
         bars = None if sealed.inputs is None else self._bars(sealed.record, sealed.inputs)
         if isinstance(bars, str):
             return Replayed(sealed.run_id, sealed.session, "damaged", None, bars)
         return Replayed(sealed.run_id, sealed.session, "sound")
+
+    def _witness(self, record: Document) -> None:
+        """Note what a sound record says of files outside its folder."""
+        if record["plan"] is not None:
+            self.witnessed.plans.add(plan_key(record))
+        account = record["account"]
+        if account is not None and account["h8"] is not None and not record["dry_run"]:
+            self.witnessed.accounts.add((account["h8"], record["mode"]))
 
     def _decider(self, record: Document) -> Decider:
         key = canonical(record["config"]["strategy"])
@@ -273,8 +289,9 @@ def _passed(record: Document, bars: Bars, rule: Rule) -> Document:
     assets = {asset["symbol"]: Asset(**asset) for asset in record["assets"]}
     quotes = {quote["symbol"]: _quote(quote) for quote in record["quotes"]}
     last = dict(zip(book.symbols, book.price.tolist(), strict=True))
-    traded = account.to_trade(book, mandate)
-    touches = {s: judge(quotes.get(s), last[s], now, mandate.risk) for s in traded}
+    applied = record.get("applied") or {"planned_at": record["started_at"], "quoted": True}
+    at, traded = datetime.fromisoformat(applied["planned_at"]), account.to_trade(book, mandate)
+    touches = {s: judge(quotes.get(s), last[s], at, mandate.risk) for s in traded if applied["quoted"]}
     plan = account.sized(book, mandate, portfolio, assets, touches)
     return _worded(record, plan, _conditions(kept, assets), mandate, portfolio.account.cash, evidence)
 
@@ -291,8 +308,8 @@ def _worded(
     approved: Approved | None = None
     with suppress(Halted):  # its verdict says so, too
         approved = account.risk(plan, conditions, mandate, cash, evidence)
-    if not record.get("conditions"):
-        evidence.verdicts = _as_recorded(evidence.verdicts, record)
+    if standing := _standing(record):
+        evidence.verdicts = _as_recorded(evidence.verdicts, record, standing)
         approved = None if approved is None else adopt(approved.orders, evidence.verdicts, approved.cash)
     document: Document = {
         "equity": f"{plan.book.equity:.2f}",
@@ -308,9 +325,19 @@ def _worded(
     return document
 
 
-def _as_recorded(verdicts: list[Verdict], record: Document) -> list[Verdict]:
-    """Put the recorded verdicts of the rules that look back in the place of those made without conditions."""
-    known = {v["rule"]: Verdict(**v) for v in record["verdicts"] if v["rule"] in LOOK_BACK}
+def _standing(record: Document) -> frozenset[str]:
+    """Name the rules whose verdicts stand as recorded: what they measured is not in the record.
+
+    Of a saved plan the record keeps the bars of the day it was applied, whose volumes may have grown since.
+    """
+    applied = record.get("applied")
+    grown = applied is not None and applied["inputs_digest"] != record["inputs_digest"]
+    return (frozenset() if record.get("conditions") else LOOK_BACK) | (OF_VOLUME if grown else frozenset())
+
+
+def _as_recorded(verdicts: list[Verdict], record: Document, standing: frozenset[str]) -> list[Verdict]:
+    """Put the recorded verdicts of these rules in the place of those that were made here."""
+    known = {v["rule"]: Verdict(**v) for v in record["verdicts"] if v["rule"] in standing}
     return [known.get(verdict.rule, verdict) for verdict in verdicts]
 
 
@@ -341,7 +368,8 @@ def _evidence(record: Document, mandate: Mandate) -> Evidence:
     evidence = Evidence(mandate, record["run_id"], lambda: 0.0)
     evidence.started_at = datetime.fromisoformat(record["started_at"])
     evidence.session = date.fromisoformat(record["session"])
-    evidence.h8, evidence.inputs_digest = record["account"]["h8"], record["inputs_digest"]
+    evidence.h8 = record["account"]["h8"]
+    evidence.inputs_digest = (record.get("applied") or record)["inputs_digest"]
     return evidence
 
 

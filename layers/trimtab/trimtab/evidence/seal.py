@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.ports import Store
 
-__all__ = ["Sealed", "opened"]
+__all__ = ["Sealed", "opened", "plan_key"]
 
 RECORD, INPUTS = "record.json", "inputs.parquet"
 KEPT = (INPUTS, RECORD)
@@ -59,7 +59,7 @@ def opened(store: Store, folder: str) -> Sealed:
         return Sealed(run_id, session, faults=tuple(faults))
     try:
         record: Document = json.loads(files[RECORD])
-        plan = None if record["plan"] is None else store.get(_plan_key(record))
+        plan = None if record["plan"] is None else store.get(plan_key(record))
         faults = _within(record, plan, run_id, session)
     except (ValueError, KeyError, TypeError) as error:
         return Sealed(run_id, session, faults=(f"{RECORD}: no record: {type(error).__name__} {error}",))
@@ -67,7 +67,8 @@ def opened(store: Store, folder: str) -> Sealed:
     return Sealed(run_id, session, known, files.get(INPUTS), tuple(faults), cleared)
 
 
-def _plan_key(record: Document) -> str:
+def plan_key(record: Document) -> str:
+    """Give the key of the plan that a run of the record's session traded by."""
     return f"plans/{record['portfolio']}/{record['session']}.json"
 
 
@@ -103,7 +104,7 @@ def _within(record: Document, plan: bytes | None, run_id: str, session: str) -> 
         return faults
     if not plan_digest(own) == own["plan_digest"] == record["plan_digest"]:
         faults.append(f"{RECORD}: its plan is not the one of its plan_digest")
-    key = _plan_key(record)
+    key = plan_key(record)
     if plan is None:
         faults.append(f"{key}: not there")
     elif plan != canonical(own):

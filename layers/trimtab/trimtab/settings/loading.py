@@ -10,37 +10,50 @@ from pydantic import BaseModel, ValidationError
 
 from trimtab.errors import Misconfigured
 from trimtab.settings.complaint import check, complain, shown, unknown
-from trimtab.settings.model import Document, Settings
+from trimtab.settings.model import BUCKET_URL, Document, Settings
 from trimtab.settings.secret import PARAMETER, refuse_parameters
 from trimtab.settings.slips import line_of, slip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    Fetch = Callable[[str, int], bytes]
+    """Gives the object at an `s3://` URL, or its first so many bytes; raises OSError where it can't."""
 
 PREFIX = "TRIMTAB_"
-OTHERS = ("TRIMTAB_CONFIG", "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIMTAB_LIVE")
+CONFIG = "TRIMTAB_CONFIG"
+OTHERS = (CONFIG, "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIMTAB_LIVE")
 """Environment variables of the contract that are not keys of config.json."""
 
 DEFAULT_FILE = "config.json"
 _READABLE = "let the user that runs Trimtab read it"
+LONGEST = 1_000_000
+"""Bytes of the longest configuration that is read."""
 
 
-def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+def load(
+    path: str | Path | None,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    fetch: Fetch | None = None,
+) -> Settings:
     """Make the settings of a file, the environment and flags; a flag beats the environment, that the file.
 
-    `path` None means TRIMTAB_CONFIG, else config.json in the working folder. `flags` are by dotted key
-    (`risk.max_order_size`); one that is None was not given.
+    `path` None means TRIMTAB_CONFIG, else config.json in the working folder; `fetch` reads it where it is in
+    S3. `flags` are by dotted key (`risk.max_order_size`); one that is None was not given.
 
     Raises:
         Misconfigured: anything about them is wrong.
     """
-    path = path or Path(environ.get("TRIMTAB_CONFIG") or DEFAULT_FILE)
-    refuse_parameters(environ, OTHERS)
-    layers = (_from_flags(flags), _from_environment(environ), _from_file(path))
+    refuse_parameters(environ, ("TRIMTAB_LIVE", *(() if path else (CONFIG,))))
+    name = str(path or environ.get(CONFIG) or DEFAULT_FILE)
+    folder = None if "://" in name else Path(name).parent
+    layers = (_from_flags(flags), _from_environment(environ), _from_file(name, fetch))
     for layer in layers:
         check(layer, Settings, ())
     try:
-        settings = Settings.of(*layers, folder=path.parent)
+        settings = Settings.of(*layers, folder=folder)
     except ValidationError as error:
         complain(error)
     _refuse_live(settings, environ)
@@ -62,20 +75,22 @@ def _refuse_live(settings: Settings, environ: Mapping[str, str]) -> None:
 # The file
 
 
-def _from_file(path: Path) -> Document:
+def _from_file(name: str, fetch: Fetch | None) -> Document:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _read(name, fetch).decode("utf-8-sig")
     except FileNotFoundError:
-        raise Misconfigured(
-            "no_config", f"there is no {path}", seen=str(path), hint="`trimtab init` writes one to start from"
-        ) from None
+        hint = "put it there, or name another" if "://" in name else "`trimtab init` writes one to start from"
+        raise Misconfigured("no_config", f"there is no {name}", seen=name, hint=hint) from None
     except OSError as error:
-        hint = f"name the file in it: --config {path / DEFAULT_FILE}" if path.is_dir() else _READABLE
-        raise Misconfigured("no_config", f"{path} can't be read", seen=error.strerror, hint=hint) from None
+        told, _, hint = str(error.strerror).partition("; ")
+        if not hint:
+            inside = f"name the file in it: --config {Path(name) / DEFAULT_FILE}"
+            hint = inside if Path(name).is_dir() else _READABLE
+        raise Misconfigured("no_config", f"{name} can't be read: {told}", seen=told, hint=hint) from None
     except UnicodeDecodeError as error:
         raise Misconfigured(
             "bad_json",
-            f"{path} is not UTF-8",
+            f"{name} is not UTF-8",
             seen=f"byte {error.start}",
             allowed="UTF-8 text",
             hint="save it as UTF-8: Windows editors offer it under Save as, Encoding",
@@ -86,13 +101,13 @@ def _from_file(path: Path) -> Document:
         where = f"line {error.lineno}, column {error.colno}"
         seen, hint = f"{where}: {line_of(text, error.pos)}", slip(text, error.pos)
         raise Misconfigured(
-            "bad_json", f"{path} is not JSON at {where}: {error.msg}", seen=seen, allowed="JSON", hint=hint
+            "bad_json", f"{name} is not JSON at {where}: {error.msg}", seen=seen, allowed="JSON", hint=hint
         ) from None
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Misconfigured(
             "bad_json",
-            f"{path} is not JSON that can be taken: {what}",
+            f"{name} is not JSON that can be taken: {what}",
             seen=what,
             allowed="JSON",
             hint="each key once, each number finite" if isinstance(error, ValueError) else "",
@@ -100,12 +115,43 @@ def _from_file(path: Path) -> Document:
     if not isinstance(document, dict):
         raise Misconfigured(
             "bad_json",
-            f"{path} holds no JSON object",
+            f"{name} holds no JSON object",
             seen=shown(document),
             allowed="{ … }",
             hint="put braces around it all; `trimtab init` writes an example",
         )
     return {key: value for key, value in document.items() if key != "$schema"}
+
+
+def _read(name: str, fetch: Fetch | None) -> bytes:
+    """Give the bytes of a configuration.
+
+    Raises:
+        Misconfigured: its URL is none, or it is longer than any configuration.
+        OSError: it can't be read.
+    """
+    if "://" not in name:
+        with Path(name).open("rb") as file:
+            data = file.read(LONGEST + 1)
+    elif fetch is not None and BUCKET_URL.fullmatch(name) and name.count("/") > 2 and name[-1] != "/":  # noqa: PLR2004 - s3://bucket/key
+        data = fetch(name, LONGEST + 1)
+    else:
+        raise Misconfigured(
+            "no_config",
+            "no configuration can have such an address",
+            seen=shown(name),
+            allowed="a file, or s3://bucket/config/main.json",
+            hint="mend --config or TRIMTAB_CONFIG",
+        )
+    if len(data) > LONGEST:
+        raise Misconfigured(
+            "config_too_long",
+            f"{name} is longer than any configuration",
+            seen=f"more than {LONGEST} bytes",
+            allowed=f"at most {LONGEST} bytes",
+            hint="name the configuration itself; data and strategies are files of their own",
+        )
+    return data
 
 
 def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON

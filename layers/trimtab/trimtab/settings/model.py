@@ -31,7 +31,7 @@ DECIDES = ("strategy", "universe", "data", "execution", "risk", "portfolio", "mo
 
 _DEFAULT_STORE = {"simulated": "./trimtab-data", "paper": "./trimtab-paper", "live": "./trimtab-live"}
 
-_BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?", re.ASCII)
+BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?", re.ASCII)
 
 _FIRM = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Field(default_factory=Alerts)
     """What the owner is told of."""
 
-    _folder: Path = PrivateAttr(default_factory=Path)
+    _folder: Path | None = PrivateAttr(default_factory=Path)
 
     @classmethod
     def settings_customise_sources(
@@ -197,8 +197,8 @@ class Settings(BaseSettings):
         return tuple(_Layer(settings_cls, layer) for layer in init_settings.init_kwargs["layers"])
 
     @classmethod
-    def of(cls, *layers: Document, folder: Path) -> Settings:
-        """Make settings of documents, highest first, found in `folder`.
+    def of(cls, *layers: Document, folder: Path | None) -> Settings:
+        """Make settings of documents, highest first, found in `folder`; None where they are in none.
 
         Raises:
             pydantic.ValidationError: a value is not allowed.
@@ -209,8 +209,11 @@ class Settings(BaseSettings):
 
     @property
     def folder(self) -> Path:
-        """The folder of the configuration: relative paths and strategy modules are found in it."""
-        return self._folder
+        """The folder in which relative paths and strategy modules are found.
+
+        It is the configuration's; where that is in S3, the working folder, which in Lambda is the function's.
+        """
+        return self._folder or Path()
 
     @property
     def store_url(self) -> str:
@@ -221,8 +224,9 @@ class Settings(BaseSettings):
         """
         url = self.store.url or _DEFAULT_STORE[self.mode]
         if "://" not in url:
+            self._demand_place(url)
             return str(self.folder / url)
-        if not _BUCKET_URL.fullmatch(url):
+        if not BUCKET_URL.fullmatch(url):
             raise Misconfigured(
                 "invalid_value",
                 "store.url: no store has such a URL",
@@ -239,6 +243,21 @@ class Settings(BaseSettings):
                 hint="name a directory, such as ./trimtab-data, or set mode",
             )
         return url.rstrip("/")
+
+    def _demand_place(self, url: str) -> None:
+        """Refuse a store that would be another one in every folder that a run is started from.
+
+        Raises:
+            Misconfigured: the configuration is in S3, and the store's path is relative.
+        """
+        if self._folder is None and not Path(url).is_absolute():
+            raise Misconfigured(
+                "store_nowhere",
+                "store.url: beside a configuration in S3 there is no folder that a relative path could be in",
+                seen=url,
+                allowed="s3://bucket/prefix, or an absolute path",
+                hint="set store.url, or TRIMTAB_STORE__URL",
+            )
 
     @property
     def store_path(self) -> Path:

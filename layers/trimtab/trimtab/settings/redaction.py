@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from trimtab.settings.secret import PARAMETER, SECRET_NAMES, split_urls
+from trimtab.settings.secret import SECRET_NAMES, split_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["MASK", "Redactor", "redactor"]
+__all__ = ["MASK", "Redactor", "learn", "redactor"]
 
 MASK = "***"
 SHORTEST = 8
@@ -78,10 +78,20 @@ class Redactor:
         return value
 
 
+_learnt: set[str] = set()
+"""Secrets that this process read from elsewhere than its environment. Each way out makes its redactor of the
+environment anew, so what was read once is known to all of them, a key that was replaced meanwhile, too."""
+
+
+def learn(secrets: Iterable[str]) -> None:
+    """Let every redactor that is made from now on know these secrets, keys or URLs, too."""
+    _learnt.update(secrets)
+
+
 def redactor(environ: Mapping[str, str]) -> Redactor:
-    """Give the redactor of an environment: of every secret in it, and of what names one in AWS."""
-    names = [name for base in SECRET_NAMES for name in (base, base + PARAMETER)]
-    return Redactor.of(url for name in (*names, *_CLOUD) for url in split_urls(environ.get(name, "")))
+    """Give the redactor of every secret of an environment, and of those that were learnt."""
+    texts = [*(environ.get(name, "") for name in (*SECRET_NAMES, *_CLOUD)), *sorted(_learnt)]
+    return Redactor.of(url for text in texts for url in split_urls(text))
 
 
 def _shapes(secret: str) -> Iterator[tuple[str, str]]:

@@ -11,15 +11,18 @@ from pydantic import SecretStr
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from trimtab.settings.model import Settings
 
 KEYS = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
 ALERT_URLS, HEARTBEAT_URL = "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL"
+BROKER = (*KEYS, "APCA_API_BASE_URL", "APCA_API_DATA_URL")
+"""What leads to the broker."""
 SECRET_NAMES = (*KEYS, ALERT_URLS, HEARTBEAT_URL)
 """The variables that hold a secret."""
 PARAMETER = "_PARAMETER"
+"""After a variable's name: another that names the SSM parameter with its value."""
 
 _TRADING_URL = {
     "paper": "https://paper-api.alpaca.markets",
@@ -48,7 +51,12 @@ class Receivers:
 
 
 def receivers(environ: Mapping[str, str]) -> Receivers:
-    """Read where alerts and pings go."""
+    """Read where alerts and pings go.
+
+    Raises:
+        Misconfigured: one is still the name of an SSM parameter.
+    """
+    refuse_parameters(environ, (ALERT_URLS, HEARTBEAT_URL))
     urls = split_urls(environ.get(ALERT_URLS, ""))
     heartbeat = environ.get(HEARTBEAT_URL, "").strip()
     return Receivers(tuple(map(SecretStr, urls)), SecretStr(heartbeat) if heartbeat else None)
@@ -64,11 +72,11 @@ def secrets(settings: Settings, environ: Mapping[str, str]) -> Secrets:
     """Read the keys and hosts that the mode needs.
 
     Raises:
-        Misconfigured: a key is missing, or is named by an SSM parameter.
+        Misconfigured: a key is missing, or still the name of an SSM parameter.
     """
     if settings.mode == "simulated":
         return Secrets(SecretStr(""), SecretStr(""), "", "")
-    refuse_parameters(environ, (*KEYS, "APCA_API_BASE_URL", "APCA_API_DATA_URL"))
+    refuse_parameters(environ, BROKER)
     missing = [name for name in KEYS if not environ.get(name, "").strip()]
     if missing:
         raise Misconfigured(
@@ -84,17 +92,42 @@ def secrets(settings: Settings, environ: Mapping[str, str]) -> Secrets:
     return Secrets(key_id, secret_key, base_url.rstrip("/"), data_url.rstrip("/"))
 
 
+def named_parameters(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Give the SSM parameter of each of `names` that has one, by that name.
+
+    Raises:
+        Misconfigured: a value is given, too.
+    """
+    found = {name: parameter for name in names if (parameter := environ.get(name + PARAMETER, "").strip())}
+    for name in found:
+        if environ.get(name, "").strip():
+            raise Misconfigured(
+                "parameter_twice",
+                f"{name} is given both as a value and as the name of an SSM parameter",
+                seen=f"{name} and {name}{PARAMETER}",
+                allowed="one of them",
+                hint="unset the one that does not count",
+            )
+    return found
+
+
+def with_values(environ: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment with these values in place of the parameters that held them."""
+    gone = {name + PARAMETER for name in values}
+    return {name: value for name, value in environ.items() if name not in gone} | dict(values)
+
+
 def refuse_parameters(environ: Mapping[str, str], names: tuple[str, ...]) -> None:
-    """Refuse what would name an SSM parameter.
+    """Refuse the name of an SSM parameter where only its value is of use: what is unread is not absent.
 
     Raises:
         Misconfigured: one of `names` is set with `_PARAMETER`.
     """
     for name in names:
-        if environ.get(name + PARAMETER):
+        if environ.get(name + PARAMETER, "").strip():
             raise Misconfigured(
-                "parameter_not_built",
-                f"{name}{PARAMETER}: reading SSM parameters is not built yet",
+                "parameter_unread",
+                f"{name}{PARAMETER}: no SSM parameter is read for it here",
                 seen=name + PARAMETER,
                 allowed=name,
                 hint=f"put the value itself into {name}",

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import Misconfigured
 from trimtab.show.page import number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
 
-__all__ = ["find_run", "holdings_of", "read_record", "recent_runs", "run_keys", "warnings_of", "weighed"]
+__all__ = [
+    "Wanted",
+    "banded",
+    "find_run",
+    "holdings_of",
+    "read_record",
+    "recent_runs",
+    "run_keys",
+    "warnings_of",
+    "weighed",
+]
 
 Row = dict[str, Any]
 
 HISTORY = """
-SELECT run_id, session, mode, dry_run, outcome, stage, reason, started_at, finished_at, equity, cash,
-  plan_digest,
-  (SELECT COUNT(*) FROM orders WHERE orders.run_id = runs.run_id) AS orders
-FROM runs WHERE portfolio = ?
+SELECT run_id, session, mode, dry_run, outcome, stage, code, reason, started_at, finished_at, equity, cash,
+  plan_digest, data_age_s,
+  (SELECT COUNT(*) FROM orders WHERE orders.run_id = runs.run_id) AS orders,
+  (SELECT COUNT(*) FROM events WHERE events.run_id = runs.run_id AND level = 'warning') AS warnings
+FROM runs WHERE portfolio = ? {}
 ORDER BY substr(run_id, 1, 16) DESC, runs.rowid DESC LIMIT ?
 """
 """Newest first by the time in a run's id: a run that could not read the broker's clock has no other."""
@@ -38,9 +53,37 @@ SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DES
 """
 
 
-def recent_runs(trades: Trades, portfolio: str, limit: int) -> list[Row]:
-    """Give the last runs of a portfolio, newest first."""
-    rows = trades.query(HISTORY, (portfolio, limit))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs are asked for: any, but for what is said.
+
+    Sessions are from `since` to `until`, inclusive; `symbol` is one that the run ordered.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    outcomes: tuple[str, ...] = ()
+    symbol: str | None = None
+
+    def sql(self) -> tuple[str, tuple[object, ...]]:
+        """Give the conditions that follow a WHERE, and their parameters."""
+        parts: list[tuple[str, tuple[object, ...]]] = []
+        if self.since is not None:
+            parts.append(("session >= ?", (self.since.isoformat(),)))
+        if self.until is not None:
+            parts.append(("session <= ?", (self.until.isoformat(),)))
+        if self.outcomes:
+            parts.append((f"outcome IN ({', '.join('?' * len(self.outcomes))})", self.outcomes))
+        if self.symbol is not None:
+            ordered = "SELECT 1 FROM orders WHERE orders.run_id = runs.run_id AND symbol = ?"
+            parts.append((f"EXISTS ({ordered})", (self.symbol,)))
+        return "".join(f" AND {text}" for text, _ in parts), tuple(v for _, some in parts for v in some)
+
+
+def recent_runs(trades: Trades, portfolio: str, limit: int, wanted: Wanted = Wanted()) -> list[Row]:
+    """Give the last runs of a portfolio that are asked for, newest first."""
+    conditions, values = wanted.sql()
+    rows = trades.query(HISTORY.format(conditions), (portfolio, *values, limit))
     return [row | {"dry_run": bool(row["dry_run"])} for row in rows]
 
 
@@ -70,6 +113,26 @@ def _weigh(row: Row, whole: float, foreign: set[str], *, untargeted: str | None)
     weight = None if outside or value is None or not whole else f"{value / whole:.6f}"
     target = None if outside else row["target"] or untargeted
     return row | {"weight": weight, "target": target, "foreign": outside}
+
+
+def banded(rows: list[Row], execution: Mapping[str, Any]) -> list[Row]:
+    """Give holdings with the weights (`low` to `high`) between which nothing is traded.
+
+    They lie about the target as the plan has it, after the cash buffer; a target of 0 has no band.
+    """
+    targets = [number(row["target"]) or 0.0 for row in rows]
+    most = 1 - float(execution["cash_buffer"])
+    scale = min(most / sum(targets), 1.0) if sum(targets) > 0 else 1.0
+    return [row | _band(row, target * scale, execution) for row, target in zip(rows, targets, strict=True)]
+
+
+def _band(row: Row, goal: float, execution: Mapping[str, Any]) -> Row:
+    if row["target"] is None:
+        return {"low": None, "high": None, "outside": False}
+    width = min(float(execution["band"]), float(execution["band_relative"]) * goal)
+    low, high, weight = goal - width, goal + width, number(row["weight"])
+    outside = weight is not None and not low <= weight <= high
+    return {"low": f"{low:.6f}", "high": f"{high:.6f}", "outside": outside}
 
 
 def run_keys(store: Store, portfolio: str) -> dict[str, str]:

@@ -24,6 +24,14 @@ MEANS = {
     "sound": "sound",
 }
 """What each result says of a run, the order in which they are told."""
+BOOKS = {
+    "equal": "as the records say",
+    "differs": "not as the records say",
+    "damaged": "damaged",
+    "missing": "not made yet",
+    "unknown": "not held against the records, for one of them is damaged",
+}
+"""What is said of trades.db."""
 MOST = 20
 """Runs and differences that are listed, each."""
 
@@ -32,15 +40,34 @@ def replay_text(document: Document, page: Page) -> str:
     """Lay out what came of the runs: how many stand, and each that does not."""
     runs: list[Document] = document["runs"]
     if not runs:
-        return f"no run of {document['portfolio']} is recorded in {document['store']} yet"
+        none = f"no run of {document['portfolio']} is recorded in {document['store']} yet"
+        return "\n\n".join([none, *([] if document["stands"] else _beside(document, page))])
     counts = Counter(run["result"] for run in runs)
     lines = [f"{counts[result]:>6}  {text}" for result, text in MEANS.items() if counts[result]]
     head = page.paint("Every record stands.", "bold", "green")
     wrong = [run for run in runs if not run["stands"]]
     if wrong:
         head = page.paint(f"{len(wrong)} of {_runs(len(runs))} can't be vouched for.", "bold", "red")
-    parts = [head, "\n".join(lines), _wrong(wrong, page), _weights(runs, page)]
+    elif not document["stands"]:
+        head = page.paint("Every record stands, but not what was made beside them.", "bold", "red")
+    parts = [head, "\n".join(lines), _wrong(wrong, page), _weights(runs, page), *_beside(document, page)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _beside(document: Document, page: Page) -> list[str]:
+    """Say how trades.db and the files outside the runs' folders stand, where they were looked at."""
+    if "database" not in document:
+        return []
+    books = document["database"]
+    mark = "✓" if books["result"] in {"equal", "missing"} else page.paint("✗", "bold", "red")
+    told = [f"{mark} trades.db: {BOOKS[books['result']]}"]
+    told += [f"  {line}" for line in (books["detail"], *books["differences"][:MOST]) if line]
+    if len(books["differences"]) > MOST:
+        told.append(f"  and {len(books['differences']) - MOST} more")
+    if books["result"] in {"differs", "damaged"}:
+        told.append("  `trimtab rebuild` makes it anew from the records")
+    told += [f"{page.paint('✗', 'bold', 'red')} {fault}" for fault in document["files"]]
+    return ["\n".join(page.wrap(line, "    ") for line in told)]
 
 
 def _wrong(runs: list[Document], page: Page) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,6 +11,8 @@ from trimtab.core.schedule import NEW_YORK
 from trimtab.show.page import Column, advice, number, percent, table, usd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trimtab.core.record import Document
     from trimtab.show.page import Page
 
@@ -19,6 +21,8 @@ __all__ = ["STATIONS", "Facts", "fills", "holdings", "next_step", "run_text", "t
 STATIONS = ("fetch", "validate", "positions", "strategy", "plan", "risk", "execute", "record")
 """The stations in the order in which a run passes them."""
 
+NARROW = 80
+"""On a page of so many columns the line of stations needs its gaps."""
 COLOURS = {"halted": "red", "interrupted": "red", "closed": "yellow", "dry_run": "yellow"}
 
 
@@ -27,19 +31,22 @@ class Facts:
     """What a page says of a run beyond its record.
 
     `data` names the prices, `store` is where the record lies, `seconds` how long the run took on this
-    machine. A suggested command begins with `program`, needs `options` to find the same configuration, and
-    `sending` where this run was told by a flag to send. `planned_only` says that nothing is recorded, `past`
-    that the run was an earlier one, after which there is no next step.
+    machine. A suggested command begins with `program` and `verb`, needs `options` to find the same
+    configuration, and `sending` where this run was told by a flag to send. `planned_only` says that nothing
+    is recorded, `past` that the run was an earlier one, after which there is no next step. `taxes` say by
+    symbol what an order would realise.
     """
 
     data: str
     store: str
     seconds: float | None = None
     program: str = "trimtab"
+    verb: str = "run"
     options: str = ""
     sending: str = ""
     planned_only: bool = False
     past: bool = False
+    taxes: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_text(record: Document, facts: Facts, page: Page) -> str:
@@ -48,9 +55,11 @@ def run_text(record: Document, facts: Facts, page: Page) -> str:
         headline(record, facts, page),
         stations(record, page),
         outcome(record, page),
+        moved(record, page),
         warnings(record, page),
         orders(record, page),
         holds(record, page),
+        taxes(facts, page),
         fills(record, page),
         holdings(record, page),
         footer(record, facts, page),
@@ -88,7 +97,8 @@ def stations(record: Document, page: Page) -> str:
     if stopped:
         marks.append(page.paint(f"✗ {rest[0]}", "bold", "red"))
         rest = rest[1:]
-    return "  ".join([*marks, *(page.paint(f"· {name}", "dim") for name in rest)])
+    gap = "  " if page.width > NARROW else " "
+    return gap.join([*marks, *(page.paint(f"· {name}", "dim") for name in rest)])
 
 
 def outcome(record: Document, page: Page) -> str:
@@ -108,6 +118,17 @@ def outcome(record: Document, page: Page) -> str:
         return page.wrap(f"{page.paint('Not due', 'bold')}: {detail}.")
     meaning = "nothing was sent" if name == "halted" else "orders were or may have been sent"
     return page.paint(f"{name.capitalize()}: {meaning}.", "bold", COLOURS[name])
+
+
+def moved(record: Document, page: Page) -> str:
+    """Lay out what keeps a saved plan from being applied: what it is now, and what it was."""
+    rows = [
+        (v["rule"].removeprefix("apply_"), v["subject"], v["allowed"], v["seen"])
+        for v in record["verdicts"]
+        if v["rule"].startswith("apply_") and not v["passed"]
+    ]
+    columns = (Column("what"), Column("of"), Column("when planned"), Column("now"))
+    return table(page, "Moved since the plan was saved", columns, rows)
 
 
 def warnings(record: Document, page: Page) -> str:
@@ -158,6 +179,12 @@ def holds(record: Document, page: Page) -> str:
         for hold in record["holds"]
     ]
     return table(page, "Holds", columns, rows)
+
+
+def taxes(facts: Facts, page: Page) -> str:
+    """Lay out what the orders would realise at the last closes."""
+    columns = (Column("symbol"), Column("first in, first out, at the last closes"))
+    return table(page, "Taxes, estimated", columns, sorted(facts.taxes.items()))
 
 
 def fills(record: Document, page: Page) -> str:
@@ -234,8 +261,6 @@ def _cash_before(record: Document) -> float | None:
 def footer(record: Document, facts: Facts, page: Page) -> str:
     """Say where the record lies, how long it took, and what to do next."""
     lines = [f"store  {facts.store}", f"run    {record['run_id'] or 'not recorded'}"]
-    if facts.planned_only:
-        lines = [lines[0], "run    not recorded: a plan leaves no record"]
     if facts.seconds is not None:
         lines.append(f"took   {facts.seconds:.2f} s")
     quiet = "\n".join(page.paint(line, "dim") for line in lines)
@@ -249,12 +274,11 @@ def next_step(record: Document, facts: Facts) -> str:
     if record["outcome"] == "halted":
         hinted = record["error"] and record["error"]["hint"]
         return "" if hinted else advice("mend what stopped it, and run again")
+    again = f"{facts.program} {facts.verb}{facts.options}"
     if record["outcome"] == "interrupted":
         return advice("finish the same plan, and no more than it, in this session", run + facts.sending)
-    if facts.planned_only:
-        return advice("trade; a session that has its plan already keeps to that one", f"{run} --no-dry-run")
     if record["outcome"] == "dry_run":
-        return advice("send them", f"{run} --no-dry-run")
+        return advice("send them", f"{again} --no-dry-run")
     if record["mode"] == "simulated":
         return advice("move to the next session", f"{run}{facts.sending} --next")
     return advice(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.ports import World
     from trimtab.stations.evidence import Evidence
+    from trimtab.stations.saved import Saved
 
 CALENDAR_AHEAD = timedelta(days=10)
 LONGEST_PERIOD_DAYS = 31
@@ -41,12 +42,16 @@ class Arrival:
 
     `scheduled_time` (UTC) is the schedule's, None when a person calls; `finish` continues an unfinished
     plan of another configuration; `only_plan` stops after the risk review and works when the market is
-    closed, too.
+    closed, too; with `keep_plan` it gives that plan as a file. `saved` is such a file's plan: that one is
+    traded, or none. `warning` is what the caller has to say of the schedule; it stands in the record.
     """
 
     scheduled_time: datetime | None = None
     finish: bool = False
     only_plan: bool = False
+    keep_plan: bool = False
+    saved: Saved | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ def arrive(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence,
     past = timedelta(days=int(mandate.sessions_needed * 1.6) + LONGEST_PERIOD_DAYS)
     calendar = world.broker.calendar(session - past, session + CALENDAR_AHEAD)
     evidence.calendar = calendar
+    if arrival.warning:
+        evidence.note("warning", "fetch", "run_time", arrival.warning)
     judge_event(arrival, session)
     hours = hours_of(calendar, session)
     times = None if hours is None else window(hours, mandate.risk.window)

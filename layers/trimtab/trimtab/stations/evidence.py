@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Evidence:
-    """What a run has seen and done. Stations add to it; `record` writes it down, whatever stopped the run."""
+    """What a run has seen and done. Stations add to it; `record` writes it down, whatever stopped the run.
+
+    `more` are the keys of a run that saves a plan, or applies a saved one.
+    """
 
     mandate: Mandate
     run_id: str
@@ -67,6 +70,7 @@ class Evidence:
     flows: list[Document] = field(default_factory=list)
     calendar: tuple[SessionHours, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
+    more: Document = field(default_factory=dict)
     _started: float = 0.0
     _entered: float = 0.0
     _station: str = ""
@@ -204,6 +208,7 @@ class Evidence:
             "flows": self.flows,
             "timings": {station: round(seconds, 3) for station, seconds in self.timings.items()},
             "data_age_s": self.data_age_s(),
+            **self.more,
         }
 
 

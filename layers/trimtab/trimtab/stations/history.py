@@ -19,6 +19,7 @@ from trimtab.core.risk import Approval
 from trimtab.core.schedule import session_of, sessions_before
 from trimtab.errors import Halted
 from trimtab.stations.evidence import stamp
+from trimtab.stations.unmoved import REFUSED
 from trimtab.switch import HALT_ALL, latch
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ GOOD = frozenset({"traded", "in_band", "not_due"})
 BAD_SESSIONS = 3
 """So many bad sessions in a row latch the portfolio."""
 OWNERS = frozenset({"kill_switch"})
-"""Codes of a halt that a person, or a latch, asked for: no sign of trouble."""
+"""Codes of a halt that a person, or a latch, asked for: no sign of trouble. Nor is a plan not applied."""
+_TROUBLE = f"code IS NOT 'kill_switch' AND COALESCE(code, '') NOT GLOB '{REFUSED}*'"
 
 
 def last_resume(store: Store, portfolio: str) -> str | None:
@@ -192,8 +194,8 @@ def _plan(store: Store, key: str) -> Document:
 def waiting(trades: Trades, portfolio: str, resumed: str | None) -> Document | None:
     """Give the newest run where it waits for a person's approval: run_id, code, resumed and both digests."""
     rows = trades.query(
-        "SELECT run_id, code, resumed, config_digest, code_digest FROM runs WHERE portfolio = ?"
-        " AND dry_run = 0 AND outcome <> 'closed' AND code IS NOT 'kill_switch'"
+        "SELECT run_id, code, resumed, config_digest, code_digest FROM runs WHERE portfolio = ?"  # noqa: S608 - the condition is this file's own
+        f" AND dry_run = 0 AND outcome <> 'closed' AND {_TROUBLE}"
         " ORDER BY started_at DESC, run_id DESC LIMIT 1",
         (portfolio,),
     )
@@ -206,7 +208,8 @@ def latch_if_due(world: World, mandate: Mandate, evidence: Evidence) -> None:
 
     Nothing here keeps the run from its record.
     """
-    bad = evidence.outcome in BAD and evidence.code not in OWNERS
+    asked = evidence.code in OWNERS or evidence.code.startswith(REFUSED)
+    bad = evidence.outcome in BAD and not asked
     if mandate.dry_run or evidence.session is None or not bad:
         return
     fall = next((v for v in evidence.verdicts if v.rule == "max_drawdown" and not v.passed), None)
@@ -221,8 +224,8 @@ def latch_if_due(world: World, mandate: Mandate, evidence: Evidence) -> None:
 def _bad_before(world: World, mandate: Mandate, evidence: Evidence) -> bool:
     """Say whether no run of this session was good, and the sessions before it were bad, too."""
     rows = world.trades.query(
-        "SELECT session, outcome FROM runs WHERE portfolio = ? AND dry_run = 0 AND resumed IS ?"
-        " AND session <= ? AND outcome <> 'closed' AND code IS NOT 'kill_switch' ORDER BY session DESC",
+        "SELECT session, outcome FROM runs WHERE portfolio = ? AND dry_run = 0 AND resumed IS ?"  # noqa: S608 - as above
+        f" AND session <= ? AND outcome <> 'closed' AND {_TROUBLE} ORDER BY session DESC",
         (mandate.portfolio, evidence.resumed, str(evidence.session)),
     )
     outcomes: dict[str, set[str]] = {str(evidence.session): set()}

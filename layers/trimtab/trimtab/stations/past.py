@@ -91,13 +91,26 @@ def import_records(world: World, mandate: Mandate, evidence: Evidence) -> None:
 
 
 def rebuild(store: Store, trades: Trades) -> int:
-    """Make trades.db anew from all records and events of the store, in the order of time; count the runs.
+    """Make trades.db anew from all records and events of the store; count the runs.
 
     The old file is set aside once the new one is whole.
 
     Raises:
         Halted: a record is damaged; then trades.db stays as it is.
         OSError: the store or the file can't be read or written.
+    """
+    runs, whole = gathered(store)
+    with trades.anew() as fresh:
+        fresh.add(whole)  # at once: a transaction for each record would wait for the disk each time
+    return runs
+
+
+def gathered(store: Store) -> tuple[int, Rows]:
+    """Count the recorded runs, and give the rows of all records and events, in the order of time.
+
+    Raises:
+        Halted: a record is damaged.
+        OSError: the store can't be read.
     """
     told: list[tuple[str, bool, str, Rows]] = []
     for folder in folders(store, "runs/"):
@@ -113,9 +126,7 @@ def rebuild(store: Store, trades: Trades) -> int:
     for *_, some in sorted(told, key=lambda row: row[:3]):
         for table, of_it in some.items():
             whole.setdefault(table, []).extend(of_it)
-    with trades.anew() as fresh:
-        fresh.add(whole)  # at once: a transaction for each record would wait for the disk each time
-    return runs
+    return runs, whole
 
 
 def _digits(moment: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
+from trimtab.adapters.loopback import is_loopback
 from trimtab.errors import Misconfigured
 
 Kind = Literal["trading", "data"]
@@ -61,17 +61,6 @@ class Keys:
 
 def _text(value: str | HasSecret) -> str:
     return value if isinstance(value, str) else value.get_secret_value()
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name is this machine: localhost, 127.0.0.0/8 or ::1."""
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback and (address.version == 4 or str(address) == "::1")  # noqa: PLR2004 - IPv4
 
 
 def check_host(url: str, kind: Kind) -> str:

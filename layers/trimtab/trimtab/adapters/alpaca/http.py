@@ -21,8 +21,9 @@ from alpaca.common.rest import RESTClient
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import HTTPError
 
-from trimtab.adapters.alpaca.hosts import Keys, Kind, check_host, is_loopback
+from trimtab.adapters.alpaca.hosts import Keys, Kind, check_host
 from trimtab.adapters.alpaca.parse import NotJSON, load_json
+from trimtab.adapters.loopback import is_loopback
 from trimtab.ports import Unauthorized, Unreachable
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def discord_payload(message: Message) -> Document:
         "title": cut(flat(message.title), TITLE, escaped),
         "description": cut(clean(message.text), min(TEXT, DESCRIPTION), escaped),
         "color": COLOURS[message.tone],
-        "footer": {"text": cut(flat(f"run {message.run_id or 'not recorded'}"), 256)},
+        "footer": {"text": cut(flat(message.foot), 256)},
     }
     used = size(embed["title"]) + size(embed["description"]) + size(embed["footer"]["text"])
     embed["fields"] = _fields(message, TOTAL - used)

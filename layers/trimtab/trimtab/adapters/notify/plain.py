@@ -35,5 +35,5 @@ def plain_text(message: Message) -> str:
     lists = [
         f"{flat(name)}:\n" + "\n".join(f"  {flat(line)}" for line in lines) for name, lines in message.lists
     ]
-    parts = [clean(message.text), "\n".join(facts), *lists, f"run {message.run_id or 'not recorded'}"]
+    parts = [clean(message.text), "\n".join(facts), *lists, message.foot]
     return "\n\n".join(part for part in parts if part)

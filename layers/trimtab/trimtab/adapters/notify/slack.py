@@ -32,8 +32,8 @@ def slack_payload(message: Message) -> Document:
     for heading, lines in message.lists:
         if any(flat(line) for line in lines):
             blocks.append(_section(block((f"{heading}:", *lines), TEXT, escaped)))
-    run = cut(flat(f"run {message.run_id or 'not recorded'}"), 300, escaped)
-    blocks = [*blocks[: BLOCKS - 1], {"type": "context", "elements": [_plain(run)]}]
+    foot = cut(flat(message.foot), 300, escaped)
+    blocks = [*blocks[: BLOCKS - 1], {"type": "context", "elements": [_plain(foot)]}]
     return {"text": cut(flat(f"{title}: {message.text}"), FALLBACK, escaped), "blocks": blocks}
 
 

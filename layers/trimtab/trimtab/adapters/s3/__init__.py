@@ -10,7 +10,8 @@ Credentials, region and endpoint come from where every AWS tool finds them, and 
 
 from __future__ import annotations
 
+from trimtab.adapters.s3.document import read_document
 from trimtab.adapters.s3.store import S3Store
 from trimtab.adapters.s3.trades import S3Trades
 
-__all__ = ["S3Store", "S3Trades"]
+__all__ = ["S3Store", "S3Trades", "read_document"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from trimtab.errors import Misconfigured
+from trimtab.adapters.aws import client, demand_library, hint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE_S", "Blob", "Bucket", "Crossed", "tries"]
 
-CONNECT_S, READ_S, ATTEMPTS = 3, 10, 4
-"""Of one request: seconds to connect and between two bytes, and how often it is made at most."""
 PATIENCE_S = 60.0
 """How long a write is tried again that others' writes keep crossing, seconds."""
 BODIES = 2
@@ -29,17 +26,13 @@ MARK = "trimtab-write"
 """The metadata's key of a write's mark."""
 
 _ABSENT = frozenset({"NoSuchKey"})
+_NO_RANGE = "InvalidRange"
+"""What a part of an object that has no byte is refused with."""
 _CROSSED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 """What a conditional write is refused with where another was first, is under way, or deleted the object."""
 _HINTS = {
     "AccessDenied": "allow it in the role's or user's policy: docs/store.md lists the permissions",
-    "NoSuchBucket": "make the bucket, or name another in store.url",
-    "NoCredentialsError": "give credentials where every AWS tool finds them: role, profile, environment",
-    "ExpiredToken": "sign in again",
-    "InvalidAccessKeyId": "check the credentials, and the profile they come from",
-    "SignatureDoesNotMatch": "check the credentials, and the machine's clock",
-    "RequestTimeTooSkewed": "set the machine's clock",
-    "ValueError": "check AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3: they are URLs, or not set",
+    "NoSuchBucket": "make the bucket, or name another in {where}",
 }
 _HINT = "check the network and the bucket, and run again"
 
@@ -66,21 +59,25 @@ class Blob:
 
 
 class Bucket:
-    """The objects below `s3://bucket/prefix`."""
+    """The objects below `s3://bucket/prefix`; `where` is what the owner named it in, for errors."""
 
-    def __init__(self, url: str) -> None:
-        _demand_library()
+    def __init__(self, url: str, *, where: str = "store.url") -> None:
+        demand_library(f"{where} is in S3", "a directory; s3:// where boto3 is installed")
         self.url = url.rstrip("/")
+        self._where = where
         self._bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
 
-    def get(self, key: str, known: Blob | None = None) -> Blob | None:
+    def get(self, key: str, known: Blob | None = None, *, most: int | None = None) -> Blob | None:
         """Give an object, or None; `known` itself where it still is as it was.
+
+        Of a longer one than `most` bytes only so many are read.
 
         Raises:
             OSError: it can't be read.
         """
         more = {} if known is None else {"IfNoneMatch": known.etag}
+        more |= {} if most is None else {"Range": f"bytes=0-{most - 1}"}
         for left in reversed(range(BODIES)):
             try:
                 answer = self._ask("get_object", key, **more)
@@ -93,6 +90,8 @@ class Bucket:
                     return known
                 if answered.args[0] in _ABSENT:
                     return None
+                if answered.args[0] == _NO_RANGE:
+                    return Blob(b"", "", None)
                 raise self._failure("GetObject", key, *answered.args) from None
         raise AssertionError  # the last one left by a return or a raise
 
@@ -180,8 +179,9 @@ class Bucket:
     def _failure(self, operation: str, key: str, code: str) -> OSError:
         """Give the error that says what could not be done, where, and what to do."""
         number = errno.EACCES if code in {"AccessDenied", "403"} else errno.EIO
-        hint = _HINTS.get("AccessDenied" if code == "403" else code, _HINT)
-        return OSError(number, f"{operation}: {code}; {hint}", f"{self.url}/{key}")
+        hint = _HINTS.get("AccessDenied" if code == "403" else code) or hint_of("s3", code, _HINT)
+        told = f"{operation}: {code}; {hint.format(where=self._where)}"
+        return OSError(number, told, f"{self.url}/{key}")
 
     def crossed(self, key: str) -> OSError:
         """Give the error of a write that others kept crossing."""
@@ -190,12 +190,7 @@ class Bucket:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 - botocore makes it of a description
-        import botocore.session  # noqa: PLC0415 - demanded by __init__
-        from botocore.config import Config  # noqa: PLC0415 - as above
-
-        retries: Any = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-        config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries)
-        return botocore.session.get_session().create_client("s3", config=config)
+        return client("s3")
 
 
 def tries(patience_s: float) -> Iterator[AttemptManager]:
@@ -208,19 +203,3 @@ def tries(patience_s: float) -> Iterator[AttemptManager]:
             reraise=True,
         )
     )
-
-
-def _demand_library() -> None:
-    """Refuse a store in S3 where nothing can speak to it.
-
-    Raises:
-        Misconfigured: botocore, which comes with boto3, is not installed.
-    """
-    if find_spec("botocore") is None:
-        raise Misconfigured(
-            "boto3_missing",
-            "store.url is in S3, and boto3, which speaks to it, is not installed",
-            seen="s3://",
-            allowed="a directory; s3:// where boto3 is installed",
-            hint="pip install 'trimtab[aws]'",
-        )

@@ -158,6 +158,8 @@ class S3Trades:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeDecodeError as error:
+            raise damaged(self._name, error) from error
         except sqlite3.DatabaseError as error:
             translate(error, self._name, writing=False)
             raise

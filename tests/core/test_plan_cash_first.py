@@ -1,0 +1,113 @@
+"""Plan, new cash first: partial sells wait while cash that no target wants pays for buys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from core.books import PLAIN, WIDE, book_of, books, executions, filled, risks
+from trimtab.core.plan import LEFT_SHORT, Plan, Why, size
+
+if TYPE_CHECKING:
+    from trimtab.core.limits import Execution, Risk
+    from trimtab.core.plan import Book
+
+FIRST = PLAIN.model_copy(update={"cash_flow_first": True})
+
+
+def codes(book: Book, execution: Execution = FIRST) -> dict[str, str]:
+    """Give each symbol's code, of its order or its hold."""
+    plan = Plan(book, size(book, execution, WIDE))
+    return {row.symbol: row.reason.partition(":")[0] for row in (*plan.orders(), *plan.holds())}
+
+
+def test_new_cash_buys_and_nothing_is_sold() -> None:
+    """A deposit of 1,000 beside A 60 % and B 40 % of 9,000: B takes it all, A waits and says why."""
+    book = book_of({"A": 0.5, "B": 0.5}, {"A": 54.0, "B": 36.0}, cash=1_000.0)
+    assert size(book, PLAIN, WIDE).quantity.tolist() == pytest.approx([-4.0, 14.0])
+    sized = size(book, FIRST, WIDE)
+    assert sized.quantity.tolist() == pytest.approx([0.0, 10.0])
+    plan = Plan(book, sized)
+    assert plan.holds()[0].reason == "cash_first: new cash is used before it is sold"
+    assert plan.orders()[0].reason.startswith("cash: ")
+    assert plan.short_of_target() == ("A", "B")
+    assert sized.marked(LEFT_SHORT).tolist() == [True, True]
+
+
+def test_the_session_after_sells_what_is_still_too_large() -> None:
+    """The cash is used up, so that the drift which remains is traded as ever: nothing waits twice."""
+    book = book_of({"A": 0.5, "B": 0.5}, {"A": 54.0, "B": 36.0}, cash=1_000.0)
+    after = filled(book, size(book, FIRST, WIDE))
+    assert size(after, FIRST, WIDE).quantity.tolist() == pytest.approx([-4.0, 4.0])
+
+
+def test_enough_cash_pays_for_every_buy_in_full() -> None:
+    """The strategy wants cash besides: what is above it pays for the buys, and they are not shortened."""
+    book = book_of({"A": 0.3, "B": 0.2, "C": 0.1}, {"A": 40.0, "B": 15.0, "C": 1.0}, cash=4_400.0)
+    assert codes(book) == {"A": "cash_first", "B": "cash", "C": "cash"}  # 400 of the 1,400 for B and C
+    book = book_of({"A": 0.3, "B": 0.2, "C": 0.1}, {"A": 31.0, "B": 15.0, "C": 10.0}, cash=4_400.0)
+    assert codes(book) == {"A": "cash_first", "B": "cash", "C": "at_target"}
+    book = book_of({"A": 0.3, "B": 0.2}, {"A": 30.0, "B": 15.0}, cash=5_500.0)
+    assert size(book, FIRST, WIDE).quantity.tolist() == pytest.approx([0.0, 5.0])
+    assert codes(book)["B"] == "to_target"
+
+
+def test_exits_are_never_put_off() -> None:
+    """What the strategy no longer wants is sold, however much cash waits; its proceeds pay for no buy yet."""
+    book = book_of({"A": 0.5, "B": 0.5, "X": 0.0}, {"A": 60.0, "B": 20.0, "X": 10.0}, cash=1_000.0)
+    assert size(book, FIRST, WIDE).quantity.tolist() == pytest.approx([0.0, 10.0, -10.0])
+
+
+def test_without_a_buy_nothing_waits() -> None:
+    """The strategy goes to cash: there is nothing to spend the cash on, so the sells go ahead."""
+    book = book_of({"A": 0.2, "B": 0.2}, {"A": 30.0, "B": 30.0}, cash=4_000.0)
+    assert size(book, FIRST, WIDE).quantity.tolist() == size(book, PLAIN, WIDE).quantity.tolist()
+
+
+@pytest.mark.parametrize(("cash", "waits"), [(100.0, True), (99.99, False)])
+def test_new_cash_counts_from_the_band_on(cash: float, waits: bool) -> None:  # noqa: FBT001 - a parameter
+    """Cash worth 1 % of 10,000 is new at a band of 1 %; a cent less is not, and the sells go ahead."""
+    held = {"A": 60.0, "B": (10_000.0 - cash) / 100 - 60.0}
+    book = book_of({"A": 0.5, "B": 0.5}, held, cash=cash)
+    book = replace(book, equity=10_000.0)
+    execution = FIRST.model_copy(update={"band": 0.01, "band_relative": 0.001})
+    assert bool(size(book, execution, WIDE).quantity[0] == 0) is waits
+
+
+def test_cash_that_the_buffer_keeps_is_not_new() -> None:
+    """1 % is kept back: the account holds just that, so nothing waits."""
+    book = book_of({"A": 0.5, "B": 0.5}, {"A": 55.0, "B": 44.0}, cash=100.0)
+    execution = FIRST.model_copy(update={"cash_buffer": 0.01})
+    assert size(book, execution, WIDE).quantity[0] == pytest.approx(-5.5)
+
+
+def test_whole_shares_share_the_new_cash() -> None:
+    """Scaling breaks whole shares: the cash buys whole ones again, the largest remainder first."""
+    book = book_of(
+        {"A": 0.4, "B": 0.3, "C": 0.3}, {"A": 50.0, "B": 20.0, "C": 20.0}, cash=1_000.0, whole=True
+    )
+    sized = size(book, FIRST, WIDE)
+    assert sized.quantity.tolist() == [0.0, 5.0, 5.0]
+
+
+@given(book=books(), execution=executions, risk=risks)
+def test_new_cash_alone_pays_for_the_buys(book: Book, execution: Execution, risk: Risk) -> None:
+    """Where a sell waits, the buys cost no more than the new cash, and only exits are sold."""
+    sized = size(book, execution.model_copy(update={"cash_flow_first": True}), risk)
+    waiting = sized.marked(Why.CASH_FIRST)
+    if waiting.any():
+        new = book.cash - book.equity * (1 - sized.weights.sum())
+        buys = np.where(sized.quantity > 0, sized.quantity, 0.0)
+        assert buys @ book.price <= new * (1 + 1e-9)
+        assert not sized.quantity[waiting].any()
+        assert (sized.weights[sized.quantity < 0] == 0).all()
+
+
+@given(book=books(), execution=executions, risk=risks)
+def test_it_is_off_unless_it_is_asked_for(book: Book, execution: Execution, risk: Risk) -> None:
+    """No plan without the key has the reason."""
+    assert not size(book, execution, risk).marked(Why.CASH_FIRST).any()
