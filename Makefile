@@ -18,8 +18,8 @@ INSTALL_EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 # The layer's lock is for Lambda's Python alone. Left out: what the runtime brings itself, what only those clients
-# of alpaca-py import that Trimtab does not use, and what only apprise's command line does.
-NOT_IN_LAYER := boto3 botocore s3transfer python-dateutil six pandas msgpack pytz sseclient-py websockets click
+# of alpaca-py import that Trimtab does not use, and what only a command line does.
+NOT_IN_LAYER := boto3 botocore s3transfer python-dateutil six pandas msgpack pytz sseclient-py websockets click shtab
 COMPILE_LAYER := $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
 	$(foreach name,$(NOT_IN_LAYER),--no-emit-package $(name))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs/images"
 COLUMNS = 104
-PLAIN = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="ui-monospace,monospace">
+PLAIN = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
+ font-family="ui-monospace,monospace">
 <style>{styles}</style><defs>{lines}</defs><g transform="translate({terminal_x}, {terminal_y})">
 <rect x="-12" y="-6" width="{terminal_width}" height="{terminal_height}" rx="8" fill="#1f2430"/>
 {backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g></svg>
@@ -39,7 +40,7 @@ def main(_arguments: Sequence[str]) -> int:
         _trimtab(folder, "run", "--sessions", "90")
         _change(folder)
         terminal(_trimtab(folder, "plan"), FOLDER / "plan.svg")
-        _trimtab(folder, *"backtest --start 2003-01-01 --benchmark IBM --report report.html".split())
+        _trimtab(folder, "backtest", "--start", "2003-01-01", "--benchmark", "IBM", "--report", "report.html")
         with _browser() as browser, _dashboard(folder) as url:
             _shoot(browser, (folder / "report.html").as_uri(), FOLDER / "report.png", "h1")
             _shoot(browser, url, FOLDER / "dashboard.png", "h1, h2, h3")

@@ -22,10 +22,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_the_sdist_holds_sources_and_licence(built: tuple[Path, Path]) -> None:
-    """Its wheel is built from itself; licence, readme and the dashboard's pages are in it."""
+    """Its wheel is built from itself; licence, the dashboard's pages and the AWS stack are in it."""
     with tarfile.open(built[0]) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "dashboard/app.py"} <= names
+    stack = {"template.yaml", "samconfig.toml", "functions/rebalance/app.py", "functions/notify/app.py"}
+    assert stack | {"layers/dependencies/requirements.txt", "layers/trimtab/Makefile"} <= names
 
 
 def test_the_wheel_holds_every_module_and_page(built: tuple[Path, Path]) -> None:
