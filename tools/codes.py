@@ -122,7 +122,7 @@ def _of_file(path: Path) -> Iterator[Raised]:
 
 
 def _handing_on(tree: ast.AST) -> dict[str, tuple[int, str]]:
-    """Give the functions that make an error of a code they are given: its place among the values, and kind."""
+    """Give the functions that make an error of a code they are given: its place, and kind."""
     found = {}
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         names = [argument.arg for argument in function.args.args if argument.arg not in {"self", "cls"}]

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs/images"
 COLUMNS = 104
-PLAIN = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
- font-family="ui-monospace,monospace">
+PLAIN = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 24 {width} {height}"
+ font-family="ui-monospace,monospace" font-size="20px">
 <style>{styles}</style><defs>{lines}</defs><g transform="translate({terminal_x}, {terminal_y})">
-<rect x="-12" y="-6" width="{terminal_width}" height="{terminal_height}" rx="8" fill="#1f2430"/>
+<rect x="-{terminal_x}" y="-17" width="{width}" height="{height}" rx="8" fill="#1f2430"/>
 {backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g></svg>
 """
 """A frame for the terminal's text, without fonts from elsewhere."""

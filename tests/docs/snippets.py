@@ -124,9 +124,17 @@ class Reader:
         if words and words[0] == "export":
             self.environ.update(word.split("=", 1) for word in words[1:])
             return ""
+        kept = dict(self.environ)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             name, _, value = words.pop(0).partition("=")
             self.environ[name] = value
+        try:
+            return self._start(words, line, refused=refused)
+        finally:  # a variable before a command is that command's alone
+            self.environ = kept
+
+    def _start(self, words: list[str], line: str, *, refused: bool) -> str | None:
+        """Start a command's program, where it is run here."""
         program = words[0] if words else ":"
         if program in OUTSIDE or (program == "trimtab" and words[1] in SERVING):
             self.skipped.append(OUTSIDE.get(program, "serves until it is stopped"))
@@ -174,16 +182,12 @@ class Reader:
         if named:
             (self.folder / named[1]).write_text(text)
             return
-        before = set(sys.modules)
         sys.path.insert(0, str(self.folder))
         try:
             with self._here(), redirect_stdout(StringIO()):
                 exec(compile(text, "a block of the page", "exec"), {"__name__": "page"})  # noqa: S102 - our own pages
         finally:
             sys.path.remove(str(self.folder))
-            for name in set(sys.modules) - before:
-                if str(self.folder) in str(getattr(sys.modules[name], "__file__", "")):
-                    del sys.modules[name]
 
     @contextmanager
     def _here(self) -> Iterator[None]:
@@ -196,6 +200,9 @@ class Reader:
         finally:
             os.environ.clear()
             os.environ.update(before)
+            for name, module in list(sys.modules.items()):  # another page has a module of that name, too
+                if str(getattr(module, "__file__", None)).startswith(str(self.folder)):
+                    del sys.modules[name]
 
     @staticmethod
     def _plain(environ: Mapping[str, str]) -> dict[str, str]:

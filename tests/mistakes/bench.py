@@ -55,9 +55,9 @@ class Bench:
         self.config(strategy={"name": "fixed_weights", "params": {"weights": weights}})
 
     def rule(self, body: str, **changes: object) -> None:
-        """Write a strategy of one's own in mine.py, and a portfolio that names it."""
-        self.text(f"def rule(history, equity):\n    {body}\n", "mine.py")
-        self.config(**({"strategy": {"name": "mine:rule"}, "universe": ["AAA", "BBB"]} | changes))
+        """Write a strategy of one's own in myrule.py, and a portfolio that names it."""
+        self.text(f"def rule(history, equity):\n    {body}\n", "myrule.py")
+        self.config(**({"strategy": {"name": "myrule:rule"}, "universe": ["AAA", "BBB"]} | changes))
 
     def paper(self, **environment: str) -> None:
         """Write a paper portfolio; its keys are in the environment."""
@@ -107,6 +107,9 @@ class Bench:
             for name in self.environment:
                 os.environ.pop(name, None)
             os.environ.update(before)
+            for name, module in list(sys.modules.items()):  # the next bench has a module of that name, too
+                if str(getattr(module, "__file__", None)).startswith(str(self.folder)):
+                    del sys.modules[name]
 
     def _error(self, out: str) -> dict[str, str]:
         error: dict[str, Any] = (json.loads(out) if out.strip() else {}).get("error") or {}

@@ -42,10 +42,10 @@ STRATEGY = (
     ),
     Mistake(
         "Your module in another folder",
-        config(strategy={"name": "mine:rule"}),
+        config(strategy={"name": "myrule:rule"}),
         2,
         "strategy",
-        "put mine.py beside",
+        "put myrule.py beside",
     ),
     Mistake("A slip in your module", makers.broken_module, 2, "strategy", "SyntaxError"),
     Mistake("Misspell your function", makers.wrong_function, 2, "strategy", "did you mean 'rule'"),

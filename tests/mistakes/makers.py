@@ -105,27 +105,27 @@ def wide_letters(bench: Bench) -> Said:
 def broken_module(bench: Bench) -> Said:
     """Leave a colon out of one's module."""
     bench.rule("return {}")
-    bench.text("def rule(history, equity)\n    return {}\n", "mine.py")
+    bench.text("def rule(history, equity)\n    return {}\n", "myrule.py")
     return bench.say("run")
 
 
 def wrong_function(bench: Bench) -> Said:
     """Misspell the function of one's module."""
-    bench.rule("return {}", strategy={"name": "mine:rul"})
+    bench.rule("return {}", strategy={"name": "myrule:rul"})
     return bench.say("run")
 
 
 def one_value(bench: Bench) -> Said:
     """Write a strategy that takes one value."""
     bench.rule("return {}")
-    bench.text("def rule(history):\n    return {}\n", "mine.py")
+    bench.text("def rule(history):\n    return {}\n", "myrule.py")
     return bench.say("run")
 
 
 def no_universe(bench: Bench) -> Said:
     """Name symbols neither in the strategy nor in the configuration."""
     bench.rule("return {}")
-    bench.config(strategy={"name": "mine:rule"})
+    bench.config(strategy={"name": "myrule:rule"})
     return bench.say("run")
 
 
