@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -96,7 +97,8 @@ def _run(command: Sequence[str], folder: Path | None = None) -> str:
     Raises:
         RuntimeError: it failed; its last words are the message.
     """
-    clean = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "LANG": "C.UTF-8"}
+    ours = ("PYTHON", "TRIMTAB_", "APCA_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(  # noqa: S603 - our own programs
         command, cwd=folder, env=clean, check=False, capture_output=True, text=True, timeout=600
     )

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 FOLDER = codes.ROOT / "docs/reference"
 RECOVER = codes.ROOT / "docs/recover.md"
+COMPUTED = ("fills", "fills_qty", "fills_value_usd")
+"""Columns of views that stand in no table; SQLite's versions tell their types differently."""
 NOTICE = "<!-- Made by `make reference` from the code: change that, not this page. -->"
 
 
@@ -303,18 +305,23 @@ def tables() -> str:
             (version,) = base.execute("PRAGMA user_version").fetchone()
     told = dict(re.findall(r"((?:^-- .*\n)+)CREATE (?:TABLE|VIEW) (\w+)", "".join(MIGRATIONS), re.MULTILINE))
     said = {name: " ".join(re.findall(r"^-- (.*)", text, re.MULTILINE)) for text, name in told.items()}
-    parts = [_table_of(name, said[name], rows) for name, rows in columns.items()]
+    kinds = {row[1]: row[2] for rows in reversed(columns.values()) for row in rows if row[1] not in COMPUTED}
+    parts = [_table_of(name, said[name], rows, kinds) for name, rows in columns.items()]
     head = f"# trades.db: every table and column\n\nSQLite, schema version {version}. {texts.HEADS['schema']}"
     return "\n\n".join([head, *parts])
 
 
-def _table_of(name: str, said: str, rows: list[tuple[Any, ...]]) -> str:
+def _table_of(title: str, said: str, rows: list[tuple[Any, ...]], kinds: dict[str, str]) -> str:
     key = {row[1] for row in rows if row[5]}
     cells = [
-        (f"`{row[1]}`", (row[2] or "REAL") + (", key" if row[1] in key else ""), texts.COLUMNS[row[1]])
+        (
+            f"`{row[1]}`",
+            kinds.get(row[1], "computed") + (", key" if row[1] in key else ""),
+            texts.COLUMNS[row[1]],
+        )
         for row in rows
     ]
-    return f"## {name}\n\n{said}\n\n{table(('column', 'type', 'holds'), cells)}"
+    return f"## {title}\n\n{said}\n\n{table(('column', 'type', 'holds'), cells)}"
 
 
 # The Python functions

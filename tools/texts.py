@@ -69,12 +69,6 @@ NOTES = {
 }
 """What a run notes and goes on."""
 
-TABLES = {
-    "latest_run": "view: the last run of every portfolio",
-    "holdings": "view: what every portfolio held when it was read last",
-    "order_fills": "view: every order beside the sum of its fills, as floating point",
-}
-
 COLUMNS = {
     "account_equity": "the whole account's equity, foreign holdings too, as the broker gave it, USD",
     "allowed": "what the rule allows",
