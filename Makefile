@@ -18,8 +18,8 @@ INSTALL_EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 # The layer's lock is for Lambda's Python alone. Left out: what the runtime brings itself, what only those clients
-# of alpaca-py import that Trimtab does not use, and what only apprise's command line does.
-NOT_IN_LAYER := boto3 botocore s3transfer python-dateutil six pandas msgpack pytz sseclient-py websockets click
+# of alpaca-py import that Trimtab does not use, and what only a command line does.
+NOT_IN_LAYER := boto3 botocore s3transfer python-dateutil six pandas msgpack pytz sseclient-py websockets click shtab
 COMPILE_LAYER := $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE) \
 	$(foreach name,$(NOT_IN_LAYER),--no-emit-package $(name))
@@ -37,7 +37,7 @@ ARCHITECTURES ?= x86_64 arm64
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults processes evidence mutants deploy-check sam-local bench lock layers clean
+.PHONY: help demo test check reference docs pictures licences dist faults processes evidence mutants deploy-check sam-local bench lock layers clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -77,6 +77,23 @@ evidence: $(VENV)/dev.stamp  ## Replay a year of runs, flip bytes in every file,
 mutants: $(VENV)/dev.stamp  ## Change plan, risk and execute one thing at a time: a test must notice (an hour)
 	$(BIN)/python tests/mutation/mutate.py
 
+reference: $(VENV)/dev.stamp  ## Write the pages of docs/ that are made from the code
+	$(BIN)/python -m tools.reference
+	PYTHONPATH=tests:. $(BIN)/python -m mistakes.table
+
+docs: $(VENV)/dev.stamp  ## Build the documentation as a site into build/site; a broken link or a page left out fails
+	$(BIN)/python -m tools.reference --check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --conf-dir docs . build/site
+
+pictures: $(VENV)/dev.stamp  ## Take the pictures of README anew (needs Chromium)
+	$(BIN)/python -m tools.pictures
+
+licences: $(VENV)/dev.stamp  ## List the licences of what is installed with Trimtab, and name the unusual ones
+	$(BIN)/python -m tools.licences
+
+dist: $(VENV)/dev.stamp  ## Build sdist and wheel, install the wheel outside of the repository, and run it
+	$(BIN)/python -m tools.dist
+
 deploy-check: $(VENV)/dev.stamp $(DEPLOY_VENV)/deploy.stamp  ## Check all of the AWS stack that can be checked without an account
 	$(SAM) validate --lint
 	$(BIN)/cfn-lint template.yaml
@@ -115,6 +132,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 		--output-file requirements/dashboard.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra demo pyproject.toml requirements/build.in \
 		--output-file requirements/demo.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra docs pyproject.toml --output-file requirements/docs.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra optimize pyproject.toml \
 		--output-file requirements/optimize.txt
 	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt

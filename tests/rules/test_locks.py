@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from rules.copied import ROOT
 
-GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "optimize", "serve")
+GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "docs", "optimize", "serve")
 BUILT_HERE = ("demo", "dev")
 APART = ("deploy",)
 """Tools in an environment of their own, whose pins agree with no other lock's."""
@@ -101,9 +101,9 @@ def test_the_aws_lock_is_lean() -> None:
 
 
 def test_the_layers_lock_is_what_a_function_imports() -> None:
-    """All of the run's and the alerts' but what Lambda brings itself; for one Python, so without markers."""
+    """All that a run and alerts import but what Lambda brings itself; for one Python, so without markers."""
     layer = pinned(LAYER)
     needed = {canonicalize_name(r.name) for group in ("aws", "alerts") for r in wanted(group)}
-    assert needed - set(layer) == {"boto3"}
+    assert needed - set(layer) == {"boto3", "shtab"}
     assert not {"boto3", "botocore", "pandas", "streamlit", "pytest"} & set(layer)
     assert not [entry for entry in entries(LAYER) if ";" in entry.split("--hash")[0]]

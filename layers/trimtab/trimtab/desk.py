@@ -336,6 +336,15 @@ def decider(settings: Settings) -> Loaded:
 
 def _universe(settings: Settings, loaded: Loaded) -> tuple[str, ...]:
     universe = settings.universe or loaded.symbols
+    small = [symbol for symbol in universe if symbol != symbol.upper()]
+    if small:
+        raise Misconfigured(
+            "unknown_symbol",
+            "symbols are written in capitals",
+            seen=", ".join(small),
+            allowed="as Alpaca spells them: SPY, BRK.B",
+            hint=f"did you mean {', '.join(map(str.upper, small))}?",
+        )
     unknown = sorted(set(settings.risk.max_order_size_by_symbol) - set(universe))
     if universe and unknown:
         raise Misconfigured(

@@ -32,6 +32,7 @@ DEFAULT_LOOKBACK_SESSIONS = 400
 """Sessions of history for a strategy that does not say."""
 
 CODE = "strategy"
+_CALLED = "strategy.params holds what it is called with; a strategy itself takes history and equity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _module(name: str, folder: Path) -> ModuleType:
             CODE,
             f"{name} can't be imported: {type(cause).__name__}: {cause}",
             seen=name,
-            hint="correct the module: python -c 'import it' shows where it fails",
+            hint=f"correct the module: python -c 'import {name}' beside it shows where it fails",
         ) from cause
 
 
@@ -223,7 +224,7 @@ def _made(name: str, factory: Callable[..., Any], params: Mapping[str, object]) 
             f"the params of {name} do not fit: {cause}",
             seen=", ".join(sorted(params)) or "none",
             allowed=_shown(name, signature),
-            hint=_near_parameter(params, signature),
+            hint=_near_parameter(params, signature) or _CALLED,
         ) from cause
     try:
         made = factory(**params)

@@ -295,6 +295,10 @@ def _dashboard(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=["bash", "fish", "zsh"], help="the shell to print it for")
+
+
 VERBS = {
     "init": Verb(
         "setup",
@@ -397,5 +401,6 @@ VERBS = {
         _halt,
     ),
     "resume": Verb("switch", "lift the halt flag", "trimtab resume", _resume),
+    "completion": Verb("completion", "print shell completion", "trimtab completion bash", _completion),
 }
 """Every verb by its name."""

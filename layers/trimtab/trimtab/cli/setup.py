@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["init", "schema"]
 
 SCHEMA_FILE = "config.schema.json"
+_ELSEWHERE = "name a folder that you may write to: trimtab init DIR"
 
 
 def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -46,7 +47,9 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Misconfigured("not_writable", f"can't write {config}", seen=error.strerror) from error
+        raise Misconfigured(
+            "not_writable", f"can't write {config}", seen=error.strerror, hint=_ELSEWHERE
+        ) from error
     options = "" if str(config) == "config.json" else f" --config {quote(str(config))}"
     terminal.say(f"wrote {' and '.join(map(str, files))}\n")
     terminal.say(advice("run it", f"{program()} run{options}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +14,7 @@ from trimtab.settings.document import describe
 from trimtab.settings.model import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _SHOWN = 120
 _MANY = 20
@@ -32,16 +33,59 @@ def check(layer: Mapping[str, Any], model: type[BaseModel], path: tuple[str, ...
         here = (*path, key)
         field = model.model_fields.get(key)
         if field is None:
-            raise unknown(".".join(here), [".".join((*path, name)) for name in model.model_fields], "key")
+            raise _misplaced(here) or unknown(
+                ".".join(here), [".".join((*path, name)) for name in model.model_fields], "key"
+            )
         if value is None:
             raise _null(here)
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             if not isinstance(value, dict):
                 raise Misconfigured(
-                    "invalid_value", f"{key} is a section", seen=shown(value), allowed="an object: { … }"
+                    "invalid_value",
+                    f"{key} is a section",
+                    seen=shown(value),
+                    allowed="an object: { … }",
+                    hint=_EXAMPLE if key == "strategy" else f'write "{key}": {{"…": …}}',
                 )
             check(value, inner, here)
+
+
+def _misplaced(path: tuple[str, ...]) -> Misconfigured | None:
+    """Give the error for a key that stands in another section than its own; None where it has none."""
+    name = ".".join(path)
+    flat = path[-1] if "." in path[-1] and path[-1] in _paths() else None
+    home = flat or _homes().get(path[-1])
+    if home is None:
+        return None
+    section, _, key = home.rpartition(".")
+    inner = f'"{key}": …' if not section else f'"{section}": {{"{key}": …}}'
+    return Misconfigured(
+        "unknown_key",
+        f"no key is called {shown(name)}",
+        seen=shown(name),
+        allowed=home,
+        hint=f"write {inner}",
+    )
+
+
+@cache
+def _paths() -> tuple[str, ...]:
+    """Give the dotted name of every key of config.json."""
+    return tuple(_below(Settings, ""))
+
+
+def _below(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _below(field.annotation, f"{prefix}{name}.")
+
+
+def _homes() -> dict[str, str]:
+    """Give where each key belongs whose last name no other has."""
+    last = [path.rsplit(".", 1)[-1] for path in _paths()]
+    return {name: path for name, path in zip(last, _paths(), strict=True) if last.count(name) == 1}
 
 
 def unknown(name: str, allowed: list[str], kind: str) -> Misconfigured:
@@ -95,7 +139,30 @@ def complain(error: ValidationError) -> NoReturn:
         f"{_dotted(path)}: {first['msg']}{more}",
         seen=shown(first["input"]),
         allowed=describe(path),
+        hint=_advice(path, first["type"], first["input"]),
     )
+
+
+def _advice(path: tuple[str | int, ...], kind: str, value: object) -> str:
+    """Say what to write instead of a value that is not allowed; empty where the bounds say it all."""
+    if kind == "literal_error" and isinstance(value, str):
+        words = describe(path).removeprefix("one of ").split(", ")
+        near = difflib.get_close_matches(value.lower(), words, n=1, cutoff=0.5)
+        return f"did you mean '{near[0]}'?" if near else ""
+    if kind in {"less_than", "less_than_equal"} and isinstance(value, float | int):
+        return "it is a fraction: 20 % is 0.2"
+    if kind in {"float_type", "int_type", "bool_type"} and isinstance(value, str):
+        return "write it without quotes" + ("; 20 % is 0.2" if "%" in value else "")
+    return next((form for key, form in _FORMS.items() if key in path), "")
+
+
+_FORMS = {
+    "universe": 'a list of symbols in capitals, as Alpaca spells them: ["SPY", "BRK.B"]',
+    "portfolio": "take small letters, digits and hyphens, 24 at most: my-portfolio",
+    "run_time": 'write hours and minutes: "10:00", "15:30"',
+    "accept": 'write symbol and date: ["AAPL 2020-08-31"]',
+}
+"""What a key's text looks like, where its pattern says it to programs only."""
 
 
 def _in_own_words(path: tuple[str | int, ...], value: object, message: str, more: str) -> Misconfigured:

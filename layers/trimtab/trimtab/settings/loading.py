@@ -12,6 +12,7 @@ from trimtab.errors import Misconfigured
 from trimtab.settings.complaint import check, complain, shown, unknown
 from trimtab.settings.model import BUCKET_URL, Document, Settings
 from trimtab.settings.secret import PARAMETER, refuse_parameters
+from trimtab.settings.slips import line_of, slip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,7 @@ OTHERS = (CONFIG, "TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIMTAB_LIVE")
 """Environment variables of the contract that are not keys of config.json."""
 
 DEFAULT_FILE = "config.json"
+_READABLE = "let the user that runs Trimtab read it"
 LONGEST = 1_000_000
 """Bytes of the longest configuration that is read."""
 
@@ -81,25 +83,43 @@ def _from_file(name: str, fetch: Fetch | None) -> Document:
         raise Misconfigured("no_config", f"there is no {name}", seen=name, hint=hint) from None
     except OSError as error:
         told, _, hint = str(error.strerror).partition("; ")
+        if not hint:
+            inside = f"name the file in it: --config {Path(name) / DEFAULT_FILE}"
+            hint = inside if Path(name).is_dir() else _READABLE
         raise Misconfigured("no_config", f"{name} can't be read: {told}", seen=told, hint=hint) from None
     except UnicodeDecodeError as error:
         raise Misconfigured(
-            "bad_json", f"{name} is not UTF-8", seen=f"byte {error.start}", allowed="UTF-8 text"
+            "bad_json",
+            f"{name} is not UTF-8",
+            seen=f"byte {error.start}",
+            allowed="UTF-8 text",
+            hint="save it as UTF-8: Windows editors offer it under Save as, Encoding",
         ) from None
     try:
         document = _parse(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
+        seen, hint = f"{where}: {line_of(text, error.pos)}", slip(text, error.pos)
         raise Misconfigured(
-            "bad_json", f"{name} is not JSON at {where}: {error.msg}", seen=where, allowed="JSON"
+            "bad_json", f"{name} is not JSON at {where}: {error.msg}", seen=seen, allowed="JSON", hint=hint
         ) from None
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Misconfigured(
-            "bad_json", f"{name} is not JSON that can be taken: {what}", seen=what, allowed="JSON"
+            "bad_json",
+            f"{name} is not JSON that can be taken: {what}",
+            seen=what,
+            allowed="JSON",
+            hint="each key once, each number finite" if isinstance(error, ValueError) else "",
         ) from None
     if not isinstance(document, dict):
-        raise Misconfigured("bad_json", f"{name} holds no JSON object", seen=shown(document), allowed="{ … }")
+        raise Misconfigured(
+            "bad_json",
+            f"{name} holds no JSON object",
+            seen=shown(document),
+            allowed="{ … }",
+            hint="put braces around it all; `trimtab init` writes an example",
+        )
     return {key: value for key, value in document.items() if key != "$schema"}
 
 

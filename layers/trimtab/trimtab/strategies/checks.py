@@ -51,7 +51,7 @@ def checked_fraction(name: str, value: float) -> float:
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or math.isnan(value) or not 0.0 <= value <= 1.0 + TOLERANCE:
-        raise ValueError(f"{name}: seen {value!r}, allowed a fraction of equity from 0 to 1")
+        raise ValueError(f"{name}: seen {value!r}, allowed a fraction of equity from 0 to 1: 60 % is 0.6")
     return float(value)
 
 

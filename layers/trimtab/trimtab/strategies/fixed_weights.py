@@ -25,7 +25,7 @@ def fixed_weights(weights: Mapping[str, float]) -> Strategy:
     held = {symbol: checked_fraction(f"weights[{symbol!r}]", weights[symbol]) for symbol in symbols}
     total = sum(held.values())
     if total > 1.0 + TOLERANCE:
-        raise ValueError(f"weights: seen a sum of {total:.10g}, allowed at most 1")
+        raise ValueError(f"weights: seen a sum of {total:.10g}, allowed at most 1: 60 % is 0.6")
 
     def strategy(history: History, equity: float) -> dict[str, float]:  # noqa: ARG001 - needs neither
         return dict(held)

@@ -22,6 +22,8 @@ _ALLOWED: dict[Kind, frozenset[str]] = {
     "data": frozenset({DATA_HOST}),
 }
 _PLAIN = re.compile(r"[!-~]+")
+_KEY = re.compile(r"[!#-&(-~]+")
+"""What a key is made of: no blank, no quote."""
 
 
 class HasSecret(Protocol):
@@ -45,10 +47,10 @@ class Keys:
             Misconfigured: a key is empty, or has blanks or other characters that no key has.
         """
         for name, text in zip(("key id", "secret key"), self.plain(), strict=True):
-            if not _PLAIN.fullmatch(text):
+            if not _KEY.fullmatch(text):
                 raise Misconfigured(
                     "keys_malformed",
-                    f"the {name} is empty or has a blank or a character that no key has",
+                    f"the {name} is empty or has a blank, a quote or a character that no key has",
                     hint="copy it again, without quotes or line ends",
                 )
 

@@ -1,0 +1,115 @@
+"""Docs' snippets: every command and code block of the pages does what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from docs.snippets import OUTSIDE, SERVING, Block, Reader, blocks, lines, missing
+from rules.copied import ROOT, project_files
+from trimtab.adapters.sample import synthetic
+from trimtab.cli.parser import VERBS
+from trimtab.settings import Settings, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for path in project_files()
+    if path.suffix == ".md" and not {"tests", "reference", "data"} & set(path.relative_to(ROOT).parts)
+]
+RUN = {"", "sh", "bash", "shell", "console", "python"}
+READ = {"json", "toml"}
+SHOWN = {"text", "mermaid", "yaml", "ini", "sql", "dockerfile", "caddyfile"}
+"""Languages that nothing runs: pictures, outputs, and other programs' files."""
+
+
+def of(page: str) -> list[Block]:
+    """Give a page's blocks."""
+    return blocks((ROOT / page).read_text())
+
+
+def bars(folder: Path) -> None:
+    """Write the file of bars that pages speak of."""
+    tape = synthetic(("GLD", "SPY", "TLT"))
+    rows = [
+        {"symbol": s, "session": day, "open": p, "high": p, "low": p, "close": p, "volume": 1e6}
+        for s, p in (("GLD", 100.0), ("SPY", 200.0), ("TLT", 90.0))
+        for day in tape.sessions[:300].tolist()
+    ]
+    pl.DataFrame(rows).write_parquet(folder / "bars.parquet")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language in RUN for b in of(page))])
+def test_what_a_page_says_to_type_works(tmp_path: Path, page: str) -> None:
+    """A page's commands are typed in order in an empty folder; each succeeds, or fails as it is shown to."""
+    reader = Reader(tmp_path / "reader")
+    reader.folder.mkdir()
+    bars(reader.folder)
+    for block in of(page):
+        try:
+            reader.read(block)
+        except AssertionError as wrong:
+            raise AssertionError(f"{page}, line {block.line}: {wrong}") from None
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language in READ for b in of(page))])
+def test_the_json_and_toml_of_a_page_is_sound(tmp_path: Path, page: str) -> None:
+    """JSON that holds settings is a configuration that is taken."""
+    for block in of(page):
+        if block.language == "toml":
+            tomllib.loads(block.text)
+        if block.language == "json" and set(document := json.loads(block.text)) <= settings():
+            (tmp_path / "config.json").write_text(
+                json.dumps({"strategy": {"name": "equal_weight"}} | document)
+            )
+            load(tmp_path / "config.json", {}, {})
+
+
+def settings() -> set[str]:
+    """Give the keys of config.json."""
+    return {"$schema", *Settings.model_fields}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_of_a_known_language(page: str) -> None:
+    """No block escapes by a language that nobody looks at, and no reason is empty."""
+    assert {block.language for block in of(page)} <= RUN | READ | SHOWN
+    assert all(reason.strip() for block in of(page) for reason in block.marks.values())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_command_in_the_text_is_one(page: str) -> None:
+    """Every `trimtab verb` in the text is a verb of the program."""
+    text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    verbs = set(re.findall(r"`trimtab ([a-z]+)[ `]", text))
+    assert verbs <= set(VERBS)
+
+
+def test_a_broken_page_is_noticed(tmp_path: Path) -> None:
+    """A command that fails, an output that is no more, and Python that raises are each seen."""
+    for text in ("```sh\ntrimtab rnu\n```", "```sh\nfalse\n```", "```\n$ trimtab --version\nnothing\n```"):
+        (block,) = blocks(text)
+        with pytest.raises(AssertionError):
+            Reader(tmp_path).read(block)
+    with pytest.raises(ZeroDivisionError):
+        Reader(tmp_path).read(blocks("```python\n1 / 0\n```")[0])
+    assert missing("orders 12\n…\nend", "orders 7\nmore\nend") == ""
+    assert missing("orders 12\nfills", "orders 7\nmore") == "fills"
+
+
+def test_what_is_not_run_says_why(tmp_path: Path) -> None:
+    """A mark, a program from outside and a verb that serves are left out, each with its reason."""
+    text = "<!-- not run: it costs money -->\n```sh\nfalse\n```\n```sh\ndocker run\ntrimtab serve\n```"
+    reader = Reader(tmp_path)
+    for block in blocks(text):
+        reader.read(block)
+    assert reader.skipped == ["it costs money", OUTSIDE["docker"], "serves until it is stopped"]
+    assert "sandbox" in SERVING
+    assert lines("one \\\n two\n\n# three") == ["one   two"]
