@@ -100,6 +100,8 @@ def daemon() -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(timeout=STARTED_S)
+        # The daemon leaves its folder mounted upon itself, and nobody could remove it.
+        subprocess.run(["umount", WORK / "data"], check=False, capture_output=True)
 
 
 def mirror() -> str:
