@@ -12,12 +12,13 @@ from script_kit import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import backtest
 import chart
 import market
 import ours
 import reference
 from work import CASH_USD, COST_RATE, ITEMS, Fixed, Item, Momentum, Task, Terms, period_ends
+
+import backtest
 
 SYMBOLS, SESSIONS = 40, 600
 
