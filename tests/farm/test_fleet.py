@@ -123,7 +123,7 @@ def test_three_broken_portfolios_touch_none_of_the_other_seventeen(
     assert {name for name in BROKEN if any(name in text for text in halted)} == BROKEN
     assert len(halted) == len(BROKEN)
     for name, sandbox in sandboxes.items():
-        held = sandbox.exchange.view("positions").positions
+        held = sandbox.exchange.view("positions").holdings
         assert bool(held) is (name in good), name
 
     (tmp_path / "config.json").write_bytes(config("p00"))
