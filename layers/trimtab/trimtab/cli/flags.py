@@ -65,6 +65,17 @@ def backtest(parser: argparse.ArgumentParser) -> None:
         choices=["daily", "weekly", "monthly", "quarterly"],
         help="when it decides (default: schedule.job_interval)",
     )
+    _money(parser)
+    parser.add_argument("--benchmark", metavar="SYMBOL", help="compare with buying and holding it")
+    parser.add_argument("--report", metavar="OUT.html", help="write the whole result as one page")
+    parser.add_argument("--out", metavar="DIR", help="write equity, trades, weights and reasons as parquet")
+    parser.add_argument(
+        "--prove", action="store_true", help="show that the strategy sees no future and keeps no state"
+    )
+
+
+def _money(parser: argparse.ArgumentParser) -> None:
+    """Add what a backtest begins with, pays and is paid."""
     parser.add_argument(
         "--cost-bps",
         type=not_negative,
@@ -102,10 +113,4 @@ def backtest(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="USD",
         help="comes in at each decision (default: 0)",
-    )
-    parser.add_argument("--benchmark", metavar="SYMBOL", help="compare with buying and holding it")
-    parser.add_argument("--report", metavar="OUT.html", help="write the whole result as one page")
-    parser.add_argument("--out", metavar="DIR", help="write equity, trades, weights and reasons as parquet")
-    parser.add_argument(
-        "--prove", action="store_true", help="show that the strategy sees no future and keeps no state"
     )
