@@ -37,7 +37,7 @@ ARCHITECTURES ?= x86_64 arm64
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reference docs pictures licences dist faults processes evidence mutants deploy-check bench lock layers clean
+.PHONY: help demo test check reference docs pictures licences dist faults processes evidence mutants deploy-check sam-local bench lock layers clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -116,6 +116,9 @@ $(BUILT)/%/$(LAYER_KEY):
 		ARTIFACTS_DIR="$(BUILT)/$*/dependencies"
 	@touch "$@"
 
+sam-local: $(VENV)/dev.stamp  ## Invoke the function with every event by SAM in Docker, against a sandbox exchange (root, ten minutes)
+	$(BIN)/python tests/functions/sam_local.py
+
 bench: $(VENV)/dev.stamp  ## Time backtests beside other tools', in an environment of their own (half an hour)
 	$(BIN)/python benchmarks/backtest.py
 
@@ -135,6 +138,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt
 	$(COMPILE_LAYER) --constraint requirements/dev.txt --extra alerts --extra aws pyproject.toml \
 		--output-file layers/dependencies/requirements.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra serve pyproject.toml --output-file requirements/serve.txt
 	$(COMPILE) benchmarks/requirements-peers.in --output-file benchmarks/requirements-peers.txt
 
 clean:  ## Remove the environment, the demo and every cache

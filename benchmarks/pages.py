@@ -1,5 +1,6 @@
 """Dashboard: how long each page takes in a real browser, on ten years of daily runs with 94,000 orders.
 
+Each page is opened with an empty cache, then some are used: from the click until what it changes is painted.
 Times of the clock say nothing on a machine that is busy; so the processor time of the server and of the
 browser is measured beside them: what a page costs wherever it is opened. `FOLDER` keeps the store for the
 next time.
@@ -25,15 +26,16 @@ from playwright.sync_api import sync_playwright
 from dashboard_kit import PAGES, chromium, decade, write_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Page
 
 WIDTH = 40
 WAIT_MS = 600_000
 DONE = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
-CHARTS = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
-DRAWN = f"{CHARTS}.every(chart => chart.querySelector('svg, canvas'))"
+DRAWN = "[...document.querySelectorAll('.tt img')].every(image => image.complete)"
+PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SHOWN = "document.querySelector('[data-testid=stMain]').innerText"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -46,7 +48,8 @@ def main() -> None:
     config = write_config(
         kept, kept / "store", strategy={"name": "fixed_weights", "params": {"weights": weights}}
     )
-    with served(config) as url, sync_playwright() as playwright:
+    with served(config) as (url, server), sync_playwright() as playwright:
+        meter = Meter(server)
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         print("load average", os.getloadavg())
         print("| page | title, s | drawn, s | server CPU, s | browser CPU, s |\n|---|---|---|---|---|")
@@ -54,59 +57,118 @@ def main() -> None:
             for name in PAGES:
                 page = browser.new_page()
                 page.set_default_timeout(WAIT_MS)
-                print(f"| {name}, {turn} | {measured(page, url if name == 'now' else f'{url}/{name}')} |")
+                address = url if name == "now" else f"{url}/{name}"
+                print(f"| {name}, {turn} | {opened(page, address, meter)} |")
                 page.close()
         page = browser.new_page()
         page.set_default_timeout(WAIT_MS)
-        measured(page, f"{url}/performance")
-        before, begun = processor(), time.monotonic()
-        page.get_by_role("radio", name="5 years").click()
-        page.wait_for_timeout(100)
-        page.wait_for_function(DONE)
-        print(f"| range of 5 years | | {time.monotonic() - begun:.2f} | {spent(before)} |")
+        opened(page, url, meter)
+        print("\n| used | painted, s | server CPU, s | browser CPU, s |\n|---|---|---|---|")
+        for what, click in USES.items():
+            print(f"| {what} | {used(page, click, meter)} |")
         browser.close()
 
 
-def measured(page: Page, address: str) -> str:
+def opened(page: Page, address: str, meter: Meter) -> str:
     """Open a page, and give its times as cells."""
-    before, begun = processor(), time.monotonic()
+    before, begun = meter.read(), time.monotonic()
     page.goto(address)
     page.locator("h1").first.wait_for()
     titled = time.monotonic() - begun
     page.wait_for_function(DONE)
     page.wait_for_function(DRAWN)
-    return f"{titled:.2f} | {time.monotonic() - begun:.2f} | {spent(before)}"
+    page.evaluate(PAINTED)
+    return f"{titled:.2f} | {time.monotonic() - begun:.2f} | {meter.since(before)}"
 
 
-def spent(before: dict[bool, float]) -> str:
-    """Give the processor time since, of the server and of the browser, as cells."""
-    now = processor()
-    return " | ".join(f"{now[own] - before[own]:.2f}" for own in (True, False))
+def used(page: Page, click: Callable[[Page], object], meter: Meter) -> str:
+    """Do something on a page, and give how long it took until what it changes was painted, as cells."""
+    shown = page.evaluate(SHOWN)
+    before, begun = meter.read(), time.monotonic()
+    click(page)
+    page.wait_for_function(f"shown => {SHOWN} !== shown && {DONE}", arg=shown)
+    page.wait_for_function(DRAWN)
+    page.evaluate(PAINTED)
+    return f"{time.monotonic() - begun:.2f} | {meter.since(before)}"
 
 
-def processor() -> dict[bool, float]:
-    """Give the seconds of processor time of our server (True) and of what belongs to the browser (False)."""
-    total = {True: 0.0, False: 0.0}
+def _go(name: str) -> Callable[[Page], object]:
+    return lambda page: page.get_by_role("link", name=name).click()
+
+
+def _radio(name: str) -> Callable[[Page], object]:
+    return lambda page: page.get_by_role("radio", name=name, exact=True).click()
+
+
+def _pick(label: str, text: str) -> Callable[[Page], object]:
+    def pick(page: Page) -> None:
+        page.get_by_label(label, exact=True).fill(text)
+        page.get_by_role("option").first.click()
+
+    return pick
+
+
+USES: dict[str, Callable[[Page], object]] = {
+    "Now to Performance": _go("Performance"),
+    "Performance, 5 years": _radio("5 years"),
+    "Performance, 1 year": _radio("1 year"),
+    "Performance, without the backtest": lambda page: page.locator("[data-testid=stCheckbox]").first.click(),
+    "Performance to Runs": _go("Runs"),
+    "Runs, only those that halted": lambda page: page.get_by_role("button", name="halted").click(),
+    "Runs, the checks of a run": lambda page: page.get_by_role("tab", name="Checks").click(),
+    "Runs, another run": _pick("Run", "2026-03"),
+    "Runs to Trading": _go("Trading"),
+    "Trading, ten years": _radio("All"),
+    "Trading to Health": _go("Health"),
+    "Health, only errors": lambda page: page.get_by_role("button", name="error", exact=True).click(),
+}
+"""What is done on the pages, one after the other, in one session."""
+
+
+class Meter:
+    """Processor time: of the server, and of the browser with what drives it."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+
+    def read(self) -> tuple[float, float]:
+        """Give the seconds so far."""
+        own, server = _tree(os.getpid()), _tree(self._server)
+        return server, own - server
+
+    def since(self, before: tuple[float, float]) -> str:
+        """Give the seconds since a reading, as cells."""
+        return " | ".join(f"{now - then:.2f}" for now, then in zip(self.read(), before, strict=True))
+
+
+def _tree(root: int) -> float:
+    """Give the seconds of processor time of a process and all below it, those that ended too."""
+    spent: dict[int, float] = {}
+    below: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
-            command = (folder / "cmdline").read_bytes()
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if b"streamlit" in command or b"chromium" in command:
-            total[b"streamlit" in command] += (int(fields[11]) + int(fields[12])) / TICKS
+        spent[int(folder.name)] = sum(map(int, fields[11:15])) / TICKS
+        below.setdefault(int(fields[1]), []).append(int(folder.name))
+    total, left = 0.0, [root]
+    while left:
+        one = left.pop()
+        total += spent.get(one, 0.0)
+        left += below.get(one, [])
     return total
 
 
 @contextmanager
-def served(config: Path) -> Iterator[str]:
-    """Serve the dashboard, and give its address."""
+def served(config: Path) -> Iterator[tuple[str, int]]:
+    """Serve the dashboard, and give its address and its process."""
     command = [sys.executable, "-m", "trimtab", "dashboard", "--json", "--port", "0", "--config", config]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield json.loads(process.stdout.readline() if process.stdout else "{}")["url"]
+            yield json.loads(process.stdout.readline() if process.stdout else "{}")["url"], process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()

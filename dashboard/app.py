@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:  # Streamlit puts the script's own folder there, not the package's
     sys.path.insert(0, str(HERE.parent))
 
-from dashboard import guard  # noqa: E402 - found by the path above
+from dashboard import guard, looks  # noqa: E402 - found by the path above
 
 st.set_page_config("Trimtab", str(HERE / "icon.svg"), layout="wide")  # a named icon is fetched from afar
 guard.keep()
@@ -26,3 +26,4 @@ PAGES = (
     st.Page(HERE / "views/health.py", title="Health", icon=":material/monitor_heart:"),
 )
 st.navigation(PAGES, position="top").run()
+st.html(looks.SCRIPT, unsafe_allow_javascript=True)  # ours to the letter: it follows the pointer over charts

@@ -1,72 +1,59 @@
-"""Charts: Altair's, in colours that colour-blind readers tell apart, light and dark.
+"""Charts: what a page draws, as HTML whose curves and bars are images: no chart library is loaded for them.
 
-The colours are Okabe and Ito's, "Color Universal Design", 2008, as on a backtest's page; no meaning is in a
-colour alone. Data reaches a chart as data: names of columns are ours.
+What comes from data becomes a text or an attribute of an element, escaped when it is written, and nothing
+else. A chart's legend follows the pointer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+import base64
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
-import altair as alt
-import polars as pl
+import numpy as np
 
+from dashboard.looks import drawing
+from trimtab.evidence import charts as drawn
+from trimtab.evidence import tables
 from trimtab.evidence.board.days import MEANINGS
+from trimtab.evidence.charts import Layer, Read
+from trimtab.evidence.markup import node
+from trimtab.evidence.scales import linear, numbered, spread, time_ticks
+from trimtab.evidence.words import THIN, money, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "Inks",
-    "bars",
-    "calendar",
-    "columns",
-    "curves",
-    "fall",
-    "heat",
-    "inks",
-    "said",
-    "spread",
-    "weights",
-]
+    import polars as pl
+    from numpy.typing import NDArray
 
-Drawn = alt.Chart | alt.LayerChart
-LEAST_BPS = 11.0
-"""How far the axis of costs reaches at least, basis points."""
+    from dashboard.looks import Inks
+    from trimtab.evidence.board.curve import Curve
+    from trimtab.evidence.board.standing import Holding
+    from trimtab.evidence.markup import Element
+    from trimtab.evidence.scales import Tick
+
+    Numbers = NDArray[np.float64]
+    Days = NDArray[np.datetime64]
+
+__all__ = ["OWN", "bullet", "calendar", "columns", "costs", "curves", "fall", "meter", "months", "said"]
+
 OWN = "Portfolio"
-FLOW = "Deposit or withdrawal"
-
-
-@dataclass(frozen=True, slots=True)
-class Inks:
-    """The colours of a light or a dark page."""
-
-    own: str
-    second: str
-    third: str
-    quiet: str
-    paper: str
-    ink: str
-    up: str
-    down: str
-    outcomes: tuple[str, ...]
-
-
-LIGHT = Inks(
-    *("#0072b2", "#8d97a4", "#d55e00", "#dfe3e8", "#ffffff", "#1a1f26", "#0072b2", "#d55e00"),
-    ("#0072b2", "#7cc3ea", "#c9d3dc", "#cbb8e0", "#9aa6b3", "#d55e00", "#e69f00", "#ffffff"),
-)
-DARK = Inks(
-    *("#56b4e9", "#8a95a2", "#e8843c", "#2c343d", "#12161b", "#e6eaef", "#2a8ccd", "#de6c1c"),
-    ("#56b4e9", "#2b5f86", "#3a444f", "#6f5a8c", "#5d6875", "#e8743b", "#e6b422", "#12161b"),
-)
-"""The outcomes' are in the order of `MEANINGS`."""
-
-
-def _sized(chart: Drawn | alt.FacetChart, height: int | alt.Step) -> Drawn:
-    """Give a chart of a height, pixels, or of so many a row."""
-    return cast("Drawn", chart.properties(height=height))
+LOOKS = ("own", "second", "third")
+"""How one's own curve and those beside it are drawn."""
+ONE_PERCENT = np.array([-1.0])
+LABELS = 12
+"""At most so many labels stand below bars."""
+FEW_LABELS = 7
+"""The same of labels that no screen leaves out."""
+SIGNS = {"missing": "✕", "halted": "!", "interrupted": "!!"}
+"""What stands in the cell of a day to look at, for those who see no difference in its colour."""
+CUT = 160
+"""Letters of a reason at the pointer."""
+NAME_WEEKS = 3
+"""Weeks that the name of a month takes."""
+BIN = 2
+"""Basis points of a bin."""
 
 
 def said(outcome: str) -> str:
@@ -74,212 +61,196 @@ def said(outcome: str) -> str:
     return outcome.replace("_", " ")
 
 
-def inks(*, dark: bool) -> Inks:
-    """Give the colours of the page."""
-    return DARK if dark else LIGHT
-
-
-def weights(lines: pl.DataFrame, ink: Inks) -> Drawn:
-    """Draw what is held against target and band: symbol, weight, target, low, high (%), state."""
-    base = alt.Chart(lines).encode(y=alt.Y("symbol:N", sort=None, title=None, axis=alt.Axis(labelLimit=90)))
-    scale = alt.Scale(zero=True, nice=True)
-    tips = [
-        alt.Tooltip("symbol:N", title="Symbol"),
-        alt.Tooltip("weight:Q", title="Held, %", format=".2f"),
-        alt.Tooltip("target:Q", title="Target, %", format=".2f"),
-        alt.Tooltip("low:Q", title="Band from, %", format=".2f"),
-        alt.Tooltip("high:Q", title="Band to, %", format=".2f"),
+def curves(own: Curve, levels: Mapping[str, Numbers], rows: NDArray[np.int64], ink: Inks) -> Element:
+    """Draw levels over time at some rows of the curve, 100 at the first, and mark the flows."""
+    days = own.sessions[rows].astype("datetime64[D]")
+    layers = [
+        Layer(name, 100 * level[rows], look)
+        for (name, level), look in zip(levels.items(), LOOKS, strict=False)
     ]
-    band = base.mark_bar(height=14, opacity=0.28, color=ink.own, cornerRadius=2).encode(
-        x=alt.X("low:Q", title="Part of the portfolio, %", scale=scale), x2="high:Q", tooltip=tips
+    scale = linear(*(layer.values for layer in layers))
+    told = f"Curves of {', '.join(levels)}, 100 at the first close; the statistics have the figures."
+    frame = drawn.frame(
+        "levels",
+        "Value over time",
+        told,
+        drawn.curves(layers, days, scale),
+        (scale.ticks(), time_ticks(days)),
     )
-    target = base.mark_tick(thickness=2, size=20, color=ink.ink).encode(x="target:Q", tooltip=tips)
-    held = base.mark_point(filled=True, size=95, opacity=1).encode(
-        x="weight:Q",
-        color=alt.Color(
-            "state:N",
-            scale=alt.Scale(domain=["in its band", "out of its band"], range=[ink.own, ink.third]),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
-        shape=alt.Shape(
-            "state:N",
-            scale=alt.Scale(domain=["in its band", "out of its band"], range=["circle", "diamond"]),
-        ),
-        tooltip=tips,
-    )
-    return _sized(band + target + held, alt.Step(26))
+    frame[0].extend(_flows(own, days))
+    return _pictured(drawn.figure(Read(layers, days, "", 2), frame), ink)
 
 
-def curves(frame: pl.DataFrame, flows: pl.DataFrame, names: Sequence[str], ink: Inks) -> Drawn:
-    """Draw levels over time (session, name, level; 100 at the first), and the flows (session, usd, kind)."""
-    colours = [ink.own, ink.second, ink.third][: len(names)]
-    dashes = [[1, 0], [1, 0], [5, 3]][: len(names)]
-    domain = list(names)
-    at = alt.X("session:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=6))
-    lines = (
-        alt.Chart(frame)
-        .mark_line(strokeWidth=1.8, clip=True)
-        .encode(
-            x=at,
-            y=alt.Y("level:Q", title="100 at the beginning", scale=alt.Scale(zero=False)),
-            color=alt.Color(
-                "name:N",
-                scale=alt.Scale(domain=domain, range=colours),
-                legend=alt.Legend(title=None, orient="top", labelLimit=260),
+def _flows(own: Curve, days: Days) -> list[Element]:
+    places = spread(np.concatenate([days[:1], *([day] for day, _, _ in own.flows), days[-1:]]))[1:-1]
+    marks = []
+    for (day, usd, kind), at in zip(own.flows, places.tolist(), strict=True):
+        what = f"{day}: {'deposit' if usd > 0 else 'withdrawal'} ({kind}), {money(usd, 2)}"
+        marks.append(node("i", "▲", class_="flow", style=f"left:{100 * at:.2f}%", title=what))
+    return marks
+
+
+def fall(under: Numbers, days: Days, ink: Inks) -> Element:
+    """Draw how far the portfolio is below its highest close so far, %."""
+    layer = Layer("Below the high", under, "cost")
+    scale = linear(ONE_PERCENT, under, zero=True, count=4)
+    shapes = [drawn.under(layer, days, scale), *drawn.curves([layer], days, scale)]
+    told = f"The drawdown of the portfolio; at the lowest {number(float(under.min()), 1)} %."
+    ticks = (scale.ticks(f"{THIN}%"), time_ticks(days))
+    frame = drawn.frame("falls", "Drawdown over time", told, shapes, ticks, "low")
+    return _pictured(drawn.figure(Read([layer], days, "%", 2), frame), ink)
+
+
+def months(own: Curve) -> Element:
+    """Give each month's return, %: years down, months across, the year at the end."""
+    of_months = [
+        {"year": int(name[:4]), "month": int(name[5:]), "return_pct": move}
+        for name, move in own.track.periods("M")
+    ]
+    of_years = [{"year": int(name), "return_pct": move} for name, move in own.track.periods("Y")]
+    return _whole(tables.months(of_months, of_years[::-1], None))
+
+
+def columns(labels: Sequence[str], values: Numbers, name: str, unit: str, ink: Inks) -> Element:
+    """Draw a column a month; a month without a value has none."""
+    scale = linear(values[np.isfinite(values)], zero=True, count=4)
+    layer = Layer(name, values, "own")
+    ticks = (scale.ticks(f"{THIN}{unit}" if unit == "%" else ""), _some(numbered(labels)))
+    told = f"{name} of each month, {unit}."
+    frame = drawn.frame(name.lower(), name, told, drawn.bars([layer], scale), ticks, "low")
+    return _pictured(drawn.figure(Read([layer], labels, unit, 2), frame), ink)
+
+
+def _some(ticks: list[Tick]) -> list[Tick]:
+    """Leave out what would not fit."""
+    return ticks if len(ticks) <= LABELS else [tick for tick in ticks if not tick.minor]
+
+
+def costs(frame: pl.DataFrame, of: str, ink: Inks) -> Element:
+    """Draw how many orders filled how far from their reference: bps (middle of a bin), orders."""
+    known = dict(frame.iter_rows())
+    far = max(10, *(abs(int(bps)) for bps in known))
+    bins = np.arange(-far - far % BIN, far + BIN, BIN)
+    counts = np.array([known.get(float(bps), 0) for bps in bins], dtype=np.float64)
+    layers = [
+        Layer("Orders that gained", np.where(bins <= 0, counts, np.nan), "gain"),
+        Layer("Orders that cost", np.where(bins > 0, counts, np.nan), "cost"),
+    ]
+    scale = linear(counts, zero=True, count=4)
+    labels = [f"{number(float(bps), 0)} bps" for bps in bins]
+    step = BIN * -(-len(bins) // FEW_LABELS)
+    below = [
+        tick._replace(minor=False)
+        for tick, bps in zip(numbered(labels), bins, strict=True)
+        if bps % step == 0
+    ]
+    shapes = drawn.bars(layers, scale, beside=False)
+    told = f"Orders by their cost against {of}; right of zero is a cost."
+    made = drawn.frame("costs", "Orders by cost", told, shapes, (scale.ticks(), below), "low")
+    figure = drawn.figure(Read(layers, labels, "", 0), made)
+    sums = ["All", *(number(float(np.nansum(layer.values)), 0) for layer in layers)]
+    for text, shown in zip(figure.iter("b"), sums, strict=True):  # the legend, until a bar is pointed at
+        text.text = shown
+    return _pictured(figure, ink)
+
+
+def calendar(days: pl.DataFrame) -> Element:
+    """Give a cell a session: session, outcome, runs, reason; a legend with counts over it."""
+    counts = dict(days.group_by("outcome").len().iter_rows())
+    places = {name: i for i, name in enumerate(MEANINGS)}
+    legend = [
+        node(
+            "li",
+            node("i", class_=f"swatch o{places[name]}", aria_hidden="true"),
+            node(
+                "span", f"{SIGNS[name]} {said(name)}" if name in SIGNS else said(name), title=MEANINGS[name]
             ),
-            strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=dashes), legend=None),
+            " ",
+            node("b", number(counts[name], 0)),
         )
+        for name in MEANINGS
+        if name in counts
+    ]
+    first = days["session"].dt.truncate("1w").min()
+    cells = [
+        _cell((session - first).days // 7 + 1, session.isoweekday(), *row)
+        for session, *row in days.select("session", "outcome", "runs", "reason").iter_rows()
+    ]
+    told = "Sessions by outcome: " + ", ".join(
+        f"{said(name)} {counts[name]}" for name in MEANINGS if name in counts
     )
-    near = alt.selection_point(nearest=True, on="pointerover", fields=["session"], empty=False)
-    tips = [alt.Tooltip("session:T", title="Close of", format="%Y-%m-%d")]
-    keys = {name: f"level_{i}" for i, name in enumerate(domain)}  # a symbol's dot would be taken for a path
-    tips += [alt.Tooltip(f"{key}:Q", title=name, format=".2f") for name, key in keys.items()]
-    keyed = frame.with_columns(pl.col("name").replace_strict(keys, return_dtype=pl.String).alias("key"))
-    rule = (
-        alt.Chart(keyed.select("session", "level", "key"))
-        .transform_pivot("key", value="level", groupby=["session"])
-        .mark_rule(color=ink.second)
-        .encode(x=at, opacity=alt.when(near).then(alt.value(0.6)).otherwise(alt.value(0)), tooltip=tips)
-        .add_params(near)
+    grid = node("div", _heads(days, first), cells, class_="grid", role="img", aria_label=told)
+    return _whole(node("ul", legend, class_="legend"), node("div", grid, class_="days", tabindex="0"))
+
+
+def _cell(week: int, weekday: int, outcome: str, runs: int, reason: str) -> Element:
+    known = list(MEANINGS)
+    text = f"{said(outcome)}, {runs} run{'s' * (runs != 1)}: {reason[:CUT]}"
+    return node(
+        "i",
+        SIGNS.get(outcome, ""),
+        class_=f"o{known.index(outcome)}" if outcome in known else None,
+        style=f"grid-column:{week};grid-row:{weekday + 1}",
+        title=text,
     )
-    layers: list[Any] = [lines, rule]
-    if len(flows):
-        layers.append(
-            alt.Chart(flows)
-            .mark_point(shape="triangle-up", size=90, filled=True, opacity=0.95, color=ink.ink, yOffset=-2)
-            .encode(
-                x=at,
-                y=alt.value("height"),
-                tooltip=[
-                    alt.Tooltip("session:T", title=FLOW, format="%Y-%m-%d"),
-                    alt.Tooltip("usd:Q", title="USD", format=",.2f"),
-                    alt.Tooltip("kind:N", title="What"),
-                ],
+
+
+def _heads(days: pl.DataFrame, first: object) -> list[Element]:
+    """Name each month above its first whole week."""
+    found: dict[tuple[int, int], int] = {}
+    for session in days["session"]:
+        found.setdefault((session.year, session.month), (session - first).days // 7 + 1)
+    names = days["session"].dt.strftime("%b %y").unique(maintain_order=True).to_list()
+    places = list(zip(names, found.values(), strict=True))
+    following = [*(week for _, week in places[1:]), 10_000]
+    kept = [pair for pair, after in zip(places, following, strict=True) if after - pair[1] >= NAME_WEEKS]
+    return [node("b", name, style=f"grid-column:{week}") for name, week in kept]
+
+
+def bullet(line: Holding, most: float) -> Element | str:
+    """Draw a holding's weight against target and band, on a scale from 0 to `most` (fractions)."""
+    if line.weight is None or line.target is None:
+        return ""
+    marks = []
+    if line.low is not None and line.high is not None:
+        marks.append(
+            node(
+                "i",
+                class_="band",
+                style=f"left:{_at(line.low, most)};width:{_at(line.high - line.low, most)}",
             )
         )
-    return _sized(alt.layer(*layers), 340)
+    marks.append(node("i", class_="goal", style=f"left:{_at(line.target, most)}"))
+    look = "held out" if line.outside else "held"
+    marks.append(node("i", class_=look, style=f"left:{_at(line.weight, most)}"))
+    told = f"held {100 * line.weight:.2f} %, target {100 * line.target:.2f} %"
+    return node("div", marks, class_="bullet", role="img", aria_label=told, title=told)
 
 
-def fall(frame: pl.DataFrame, ink: Inks) -> Drawn:
-    """Draw how far the portfolio is below its highest close so far: session, under (%)."""
-    chart = (
-        alt.Chart(frame)
-        .mark_area(line={"color": ink.down, "strokeWidth": 1.2}, color=ink.down, opacity=0.25)
-        .encode(
-            x=alt.X("session:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=6)),
-            y=alt.Y("under:Q", title="Below the high, %"),
-            tooltip=[
-                alt.Tooltip("session:T", title="Close of", format="%Y-%m-%d"),
-                alt.Tooltip("under:Q", title="Below the high, %", format=".2f"),
-            ],
-        )
-    )
-    return _sized(chart, 170)
+def _at(fraction: float, most: float) -> str:
+    return f"{100 * min(max(fraction / most, 0.0), 1.0):.2f}%"
 
 
-def heat(months: pl.DataFrame, ink: Inks) -> Drawn:
-    """Draw each month's return: year, month (name), return_pct; strong colour means far from zero."""
-    order = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    most = max(4.0, float(months["return_pct"].abs().quantile(0.95) or 0.0)) if len(months) else 4.0
-    base = alt.Chart(months).encode(
-        x=alt.X("month:N", sort=order, title=None, axis=alt.Axis(orient="top", labelAngle=0)),
-        y=alt.Y("year:N", sort="descending", title=None),
-        tooltip=[
-            alt.Tooltip("year:N", title="Year"),
-            alt.Tooltip("month:N", title="Month"),
-            alt.Tooltip("return_pct:Q", title="Return, %", format="+.2f"),
-        ],
-    )
-    scale = alt.Scale(
-        domain=[-most, 0, most], range=[ink.down, ink.paper, ink.up], clamp=True, interpolate="rgb"
-    )
-    cells = base.mark_rect(stroke=ink.paper, strokeWidth=1.5, opacity=0.75).encode(
-        color=alt.Color("return_pct:Q", scale=scale, legend=None)
-    )
-    figures = base.mark_text(fontSize=11, color=ink.ink).encode(text=alt.Text("return_pct:Q", format="+.1f"))
-    return _sized(cells + figures, alt.Step(26))
+def meter(value: float, most: float) -> Element:
+    """Draw a number as a part of the largest one."""
+    width = _at(value, most) if most > 0 else "0%"
+    return node("div", node("i", style=f"width:{width}"), class_="meter", aria_hidden="true")
 
 
-def calendar(days: pl.DataFrame, ink: Inks) -> Drawn:
-    """Draw a cell a session: session, week (its Monday), weekday, outcome, runs, reason, sign."""
-    present = [name for name in MEANINGS if said(name) in set(days["outcome"])]
-    colours = [ink.outcomes[list(MEANINGS).index(name)] for name in present]
-    base = alt.Chart(days).encode(
-        x=alt.X(
-            "week:O",
-            title=None,
-            axis=alt.Axis(
-                labelAngle=0, labelOverlap=True, labelExpr="timeFormat(toDate(datum.value), '%b %y')",
-                labelSeparation=14, ticks=False,
-            ),
-        ),
-        y=alt.Y("weekday:O", title=None, sort=["Mon", "Tue", "Wed", "Thu", "Fri"]),
-        tooltip=[
-            alt.Tooltip("session:T", title="Session", format="%Y-%m-%d"),
-            alt.Tooltip("outcome:N", title="Outcome"),
-            alt.Tooltip("runs:Q", title="Runs"),
-            alt.Tooltip("reason:N", title="Why"),
-        ],
-    )  # fmt: skip
-    cells = base.mark_rect(cornerRadius=2, stroke=ink.second, strokeWidth=0.5).encode(
-        color=alt.Color(
-            "outcome:N",
-            scale=alt.Scale(domain=[said(name) for name in present], range=colours),
-            legend=alt.Legend(title=None, orient="top", columns=0, symbolType="square"),
-        )
-    )
-    signs = base.mark_text(fontSize=11, fontWeight="bold", color=ink.ink).encode(text="sign:N")
-    return _sized(cells + signs, alt.Step(18))
+def _whole(*parts: Element) -> Element:
+    return node("div", parts, class_="tt")
 
 
-def columns(frame: pl.DataFrame, value: str, title: str, ink: Inks) -> Drawn:
-    """Draw a column a month: month (its first day) and a value."""
-    chart = (
-        alt.Chart(frame)
-        .mark_bar(color=ink.own, cornerRadiusEnd=2)
-        .encode(
-            x=alt.X("month:T", timeUnit="yearmonth", title=None, axis=alt.Axis(format="%b %Y", tickCount=6)),
-            y=alt.Y(f"{value}:Q", title=title),
-            tooltip=[
-                alt.Tooltip("month:T", title="Month", format="%b %Y"),
-                alt.Tooltip(f"{value}:Q", title=title, format=",.2f"),
-            ],
-        )
-    )
-    return _sized(chart, 220)
-
-
-def spread(frame: pl.DataFrame, ink: Inks) -> Drawn:
-    """Draw how many orders filled how far from their reference: bps (bins of 2), orders."""
-    far = max(LEAST_BPS, float(frame.select(pl.col("bps").abs().max()).item() or 0.0) + 1)
-    scale = alt.Scale(domain=[-far, far], nice=False)
-    base = alt.Chart(frame.with_columns((pl.col("bps") - 1).alias("low"), (pl.col("bps") + 1).alias("high")))
-    counts = base.mark_bar().encode(
-        x=alt.X("low:Q", title="Basis points; right of zero is a cost", bin="binned", scale=scale),
-        x2="high:Q",
-        y=alt.Y("orders:Q", title="Orders"),
-        color=alt.condition("datum.bps > 0", alt.value(ink.down), alt.value(ink.up)),
-        tooltip=[
-            alt.Tooltip("bps:Q", title="Around, basis points"),
-            alt.Tooltip("orders:Q", title="Orders"),
-        ],
-    )
-    zero = alt.Chart(pl.DataFrame({"zero": [0]})).mark_rule(color=ink.ink).encode(x="zero:Q")
-    return _sized(counts + zero, 220)
-
-
-def bars(frame: pl.DataFrame, ink: Inks) -> Drawn:
-    """Draw how long each station took: station, seconds."""
-    chart = (
-        alt.Chart(frame)
-        .mark_bar(color=ink.own, cornerRadiusEnd=2)
-        .encode(
-            x=alt.X("seconds:Q", title="Seconds"),
-            y=alt.Y("station:N", sort=None, title=None),
-            tooltip=[
-                alt.Tooltip("station:N", title="Station"),
-                alt.Tooltip("seconds:Q", title="Seconds", format=".3f"),
-            ],
-        )
-    )
-    return _sized(chart, alt.Step(22))
+def _pictured(figure: Element, ink: Inks) -> Element:
+    """Turn each drawing into an image: a page takes no drawings as they are."""
+    for plot in figure.iter("div"):
+        if plot.get("class") != "plot":
+            continue
+        plot.set("tabindex", "0")
+        drawing_ = plot[0]
+        told = ". ".join(str(part.text) for part in drawing_[:2])
+        drawing_.set("xmlns", "http://www.w3.org/2000/svg")
+        drawing_.insert(0, node("style", drawing(ink)))
+        data = base64.b64encode(ET.tostring(drawing_, encoding="utf-8")).decode()
+        plot[0] = node("img", src=f"data:image/svg+xml;base64,{data}", alt=told)
+    return _whole(figure)

@@ -1,4 +1,4 @@
-"""Frame: what every page begins with and is laid out by. Data never becomes Markdown, HTML or a link here."""
+"""Frame: what every page begins with and is laid out by. Data never becomes Markdown, markup or a link."""
 
 from __future__ import annotations
 
@@ -6,44 +6,60 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import guard
+from dashboard import guard, sheets
+from dashboard.looks import inks, style
 from dashboard.shelf import Shelf, open_shelf, portfolios
 from trimtab.configuration import load
 from trimtab.core.schedule import NEW_YORK
 from trimtab.errors import Misconfigured
+from trimtab.evidence.markup import fragment, node
 from trimtab.evidence.words import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import polars as pl
-    from streamlit.elements.lib.column_types import ColumnConfig
 
+    from dashboard.looks import Inks
+    from dashboard.sheets import Column
+    from trimtab.evidence.markup import Element
     from trimtab.settings import Settings
 
-__all__ = ["Look", "begin", "figures", "literal", "look", "moment", "nothing_yet", "table"]
+__all__ = [
+    "Look",
+    "begin",
+    "figures",
+    "listed",
+    "literal",
+    "look",
+    "moment",
+    "nothing_yet",
+    "preformatted",
+    "show",
+    "table",
+]
 
 PORTFOLIO = "portfolio"
 """The key of the chosen portfolio, in the session and in the page's address."""
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 WORD_JOINER = "\N{WORD JOINER}"
-MANY_ROWS = 12
-"""A table of more has a height of its own, and scrolls."""
-ROW_PX, HEAD_PX = 35, 38
+AT_FIRST = 60
+"""Rows of a long table that are shown before all are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a page shows: the settings, the portfolio's shelf, the time, and whether the page is dark."""
+    """What a page shows: the settings, the store's portfolios, one's shelf, the time, and its colours."""
 
     settings: Settings
+    names: Sequence[str]
     shelf: Shelf
     now: datetime
-    dark: bool
+    ink: Inks
 
     @property
     def own(self) -> bool:
@@ -55,18 +71,18 @@ def look() -> Look:
     """Give what the page shows, or say what is wrong and stop."""
     try:
         settings = load(None, {}, os.environ)
-        root = settings.store_path
-        names = portfolios(root, settings.portfolio)
-        shelf = open_shelf(root, _chosen(names))
+        url = settings.store_url
+        names = portfolios(url, settings.portfolio)
+        shelf = open_shelf(url, _chosen(names))
     except Misconfigured as error:
         st.error(f"**The configuration is not usable.** {literal(error)}")
         st.caption(literal(error.hint))
         st.stop()
     except OSError as error:
         st.error(f"**The store can't be read.** {literal(error)}")
-        st.caption("Mend the folder, or name another as store.url; the page tries again when it is loaded.")
+        st.caption("Mend that, or name another as store.url; the page tries again when it is loaded.")
         st.stop()
-    return Look(settings, shelf, datetime.now(UTC), st.context.theme.type == "dark")
+    return Look(settings, names, shelf, datetime.now(UTC), inks(dark=st.context.theme.type == "dark"))
 
 
 def _chosen(names: Sequence[str]) -> str:
@@ -78,7 +94,8 @@ def begin(title: str, about: str) -> Look:
     """Open a page, for those who may look: its title, whose it is, and what is wrong with the store."""
     guard.keep()
     seen = look()
-    names = portfolios(seen.shelf.root, seen.settings.portfolio)
+    names = seen.names
+    st.html(style(seen.ink))
     head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
     head.title(title, help=about, anchor=False, width="content")
     if len(names) > 1:
@@ -105,7 +122,7 @@ def nothing_yet(seen: Look) -> None:
     st.info(f"No run of the portfolio {literal(seen.shelf.portfolio)} is recorded yet.")
     st.write("The first run makes the first record:")
     st.code("trimtab run --no-dry-run", language=None)
-    st.caption(f"Store: {literal(seen.shelf.root)}")
+    st.caption(f"Store: {literal(seen.shelf.url)}")
     st.stop()
 
 
@@ -132,14 +149,25 @@ def figures(items: Sequence[tuple[str, str, str]]) -> None:
         row.metric(label, value, help=meaning or None, width="content")
 
 
-def table(rows: pl.DataFrame, columns: Mapping[str, ColumnConfig]) -> None:
-    """Show rows; `columns` gives the titles and formats of those that are shown, in their order."""
-    tall: int | Literal["content"] = HEAD_PX + MANY_ROWS * ROW_PX if len(rows) > MANY_ROWS else "content"
-    st.dataframe(
-        rows.select(list(columns)),
-        column_config=dict(columns),
-        hide_index=True,
-        width="stretch",
-        height=tall,
-        placeholder="",
-    )
+def show(element: Element) -> None:
+    """Show what was drawn: its texts were escaped when it was written."""
+    st.html(fragment(element))
+
+
+def preformatted(text: str) -> None:
+    """Show a text in letters of one width, line by line as it stands."""
+    show(node("div", node("pre", text, tabindex="0"), class_="tt"))
+
+
+def table(rows: pl.DataFrame | Sequence[Sequence[Any]], columns: Mapping[str, Column], caption: str) -> None:
+    """Show rows, or of a frame the columns that are named, in their order."""
+    some = rows if isinstance(rows, list | tuple) else rows.select(list(columns)).iter_rows()  # type: ignore[union-attr]  # a frame
+    show(sheets.sheet(some, columns, caption))
+
+
+@st.fragment
+def listed(rows: pl.DataFrame, columns: Mapping[str, Column], caption: str) -> None:
+    """Show the first rows of a long table, and all of them when that is asked for."""
+    count = len(rows)
+    whole = count <= AT_FIRST or st.toggle(f"All {count:,}", key=f"all of {caption}")
+    table(rows if whole else rows.head(AT_FIRST), columns, caption)

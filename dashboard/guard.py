@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from trimtab.adapters.alpaca.hosts import is_loopback
+from trimtab.adapters.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

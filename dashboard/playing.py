@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dashboard.frame import Look
+    from trimtab.adapters.guest import Stamp
     from trimtab.core.bars import Bars
     from trimtab.evidence.board.curve import Curve
 
@@ -105,7 +106,7 @@ def _kept(seen: Look, what: str, make: Callable[[], Made]) -> Made:
     """Keep what was made for this state of trades.db."""
     shelf = seen.shelf
     kept = _shelf()
-    key = (str(shelf.path), shelf.portfolio, what)
+    key = (shelf.base, shelf.portfolio, what)
     if key not in kept or kept[key][0] != shelf.stamp[:3]:
         kept[key] = (shelf.stamp[:3], make())
     made: Made = kept[key][1]
@@ -113,5 +114,5 @@ def _kept(seen: Look, what: str, make: Callable[[], Made]) -> Made:
 
 
 @st.cache_resource(show_spinner=False, ttl=3600.0)
-def _shelf() -> dict[tuple[str, str, str], tuple[tuple[int, ...], Any]]:
+def _shelf() -> dict[tuple[str, str, str], tuple[Stamp, Any]]:
     return {}

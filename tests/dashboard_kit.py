@@ -6,8 +6,10 @@ owner, and takes a deposit. The decade is written straight into trades.db, with 
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 import shutil
 from collections import defaultdict
 from dataclasses import replace
@@ -46,7 +48,7 @@ HOSTILE = '<img src=x onerror="document.title=1">**bold** [link](https://example
 """What a symbol's maker, a broker or a feed might write into a reason."""
 
 
-def write_config(folder: Path, store: Path, **changes: object) -> Path:
+def write_config(folder: Path, store: Path | str, **changes: object) -> Path:
     """Write config.json for a store, and give its path."""
     config: dict[str, object] = {
         "strategy": {"name": "fixed_weights", "params": {"weights": WEIGHTS}},
@@ -242,4 +244,21 @@ def texts(app: AppTest) -> str:
         "success",
         "code",
     )
-    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+    drawn = [_plain(element.proto.body) for element in app.get("html")]
+    return "\n".join([*(str(element.value) for kind in kinds for element in app.get(kind)), *drawn])
+
+
+def sheets(app: AppTest) -> dict[str, list[dict[str, str]]]:
+    """Give the tables of a page by their captions: each row by the titles of its columns."""
+    found = {}
+    for element in app.get("html"):
+        if "<table>" in (body := element.proto.body):
+            (caption,) = re.findall(r"<caption[^>]*>(.*?)</caption>", body)
+            head, *rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("<tr>")[1:]]
+            titles = [_plain(title) for title in head]
+            found[_plain(caption)] = [dict(zip(titles, map(_plain, row), strict=True)) for row in rows]
+    return found
+
+
+def _plain(markup: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", markup))

@@ -139,6 +139,10 @@ class Stack:
         ((name, argument),) = condition.items()
         if name == "Fn::Not":
             return not self.holds(argument[0])
+        if name == "Fn::And":
+            return all(map(self.holds, argument))
+        if name == "Condition":
+            return self.holds(argument)
         assert name == "Fn::Equals"
         left, right = self.resolved(argument)
         return bool(left == right)

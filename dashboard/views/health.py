@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 import streamlit as st
 
-from dashboard.frame import begin, figures, literal, nothing_yet, table
-from trimtab.core.schedule import NEW_YORK
+from dashboard import checking
+from dashboard.frame import begin, figures, listed, literal, nothing_yet, table
+from dashboard.sheets import amount, clock, text
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.health import changes, differences, freshness, kinds
 from trimtab.evidence.words import number
@@ -22,7 +23,6 @@ LEVELS = ("error", "warning")
 # Runs in which the newest prices are looked for.
 BACK = 30
 SHOWN_CHANGES = 50
-column = st.column_config
 
 
 def messages(events: pl.DataFrame) -> None:
@@ -33,17 +33,17 @@ def messages(events: pl.DataFrame) -> None:
         return
     wanted = st.pills("Level", LEVELS, selection_mode="multi", key="levels", label_visibility="collapsed")
     some = events.filter(pl.col("level").is_in(wanted)) if wanted else events
-    local = pl.col("at").str.to_datetime(strict=False, time_zone="UTC").dt.convert_time_zone(str(NEW_YORK))
-    table(
-        some.with_columns(local),
+    listed(
+        some,
         {
-            "at": column.DatetimeColumn("New York time", format="YYYY-MM-DD HH:mm", pinned=True),
-            "level": column.TextColumn("Level"),
-            "stage": column.TextColumn("Station", help="The stop of the line at which it was noted."),
-            "code": column.TextColumn("Code"),
-            "message": column.TextColumn("What happened", width="large"),
-            "run_id": column.TextColumn("Run"),
+            "at": clock("New York time"),
+            "level": text("Level"),
+            "stage": text("Station", "The stop of the line at which it was noted."),
+            "code": text("Code"),
+            "message": text("What happened", wide=True),
+            "run_id": text("Run"),
         },
+        "Errors and warnings",
     )
 
 
@@ -54,17 +54,13 @@ def people(seen: Look) -> None:
         return
     st.subheader("Halts and resumes", anchor=False, help="What people said, and when Trimtab halted itself.")
     rows = [tuple(str(event.get(name) or "") for name in ("at", "code", "who", "why")) for event in said]
-    frame = pl.DataFrame(rows, schema=["at", "code", "who", "why"], orient="row")
-    local = pl.col("at").str.to_datetime(strict=False, time_zone="UTC").dt.convert_time_zone(str(NEW_YORK))
-    table(
-        frame.with_columns(local),
-        {
-            "at": column.DatetimeColumn("New York time", format="YYYY-MM-DD HH:mm", pinned=True),
-            "code": column.TextColumn("What", help="halt, resume, or latch: Trimtab halted itself."),
-            "who": column.TextColumn("Who"),
-            "why": column.TextColumn("Why", width="large"),
-        },
-    )
+    columns = {
+        "at": clock("New York time"),
+        "code": text("What", "halt, resume, or latch: Trimtab halted itself."),
+        "who": text("Who"),
+        "why": text("Why", wide=True),
+    }
+    listed(pl.DataFrame(rows, schema=list(columns), orient="row"), columns, "Halts and resumes")
 
 
 def checks(seen: Look) -> None:
@@ -74,16 +70,14 @@ def checks(seen: Look) -> None:
     if frame.is_empty():
         st.write("No run has come to a check yet.")
         return
-    table(
-        frame,
-        {
-            "rule": column.TextColumn("Check", pinned=True),
-            "about": column.TextColumn("Looks at"),
-            "asked": column.NumberColumn("Asked", format="localized"),
-            "refused": column.NumberColumn("Refused", format="localized"),
-            "last_refused": column.TextColumn("Last refused", help="Session"),
-        },
-    )
+    columns = {
+        "rule": text("Check"),
+        "about": text("Looks at"),
+        "asked": amount("Asked", 0),
+        "refused": amount("Refused", 0),
+        "last_refused": text("Last refused", "Session"),
+    }
+    table(frame, columns, "Checks")
 
 
 def fresh(seen: Look, runs: pl.DataFrame) -> None:
@@ -97,23 +91,22 @@ def fresh(seen: Look, runs: pl.DataFrame) -> None:
     st.subheader("Prices", anchor=False, help="The newest daily bar of each symbol.")
     frame = freshness(bars)
     stale = frame.filter(pl.col("behind") > 0)
-    text = (
+    said = (
         "Every symbol had a bar of the newest session."
         if stale.is_empty()
         else f"{len(stale)} symbols lag behind."
     )
-    st.write(f"{text} As the run of {literal(session)} saw them.")
-    table(
-        frame,
-        {
-            "symbol": column.TextColumn("Symbol", pinned=True),
-            "last": column.DateColumn("Newest bar", format="YYYY-MM-DD"),
-            "close": column.NumberColumn("Close, USD", format="%.2f", help="As adjusted."),
-            "behind": column.NumberColumn("Sessions behind", help="The newest session among them."),
-        },
-    )
+    st.write(f"{said} As the run of {literal(session)} saw them.")
+    columns = {
+        "symbol": text("Symbol"),
+        "last": text("Newest bar"),
+        "close": amount("Close, USD", meaning="As adjusted."),
+        "behind": amount("Sessions behind", 0, "The newest session among them."),
+    }
+    table(frame, columns, "Prices")
 
 
+@st.fragment
 def changed(seen: Look, runs: pl.DataFrame) -> None:
     """Show when configuration, code or version changed, and what of the configuration."""
     st.subheader("Changes", anchor=False, help="When a run was made of something else than the one before.")
@@ -121,21 +114,21 @@ def changed(seen: Look, runs: pl.DataFrame) -> None:
     if found.is_empty():
         st.write("All runs had the same configuration, code and version.")
         return
-    table(
-        found,
-        {
-            "session": column.TextColumn("Session", pinned=True),
-            "what": column.TextColumn("What changed"),
-            "from": column.TextColumn("From", help="A version, or the beginning of a digest."),
-            "to": column.TextColumn("To"),
-            "run_id": column.TextColumn("Run"),
-        },
-    )
+    columns = {
+        "session": text("Session"),
+        "what": text("What changed"),
+        "from": text("From", "A version, or the beginning of a digest."),
+        "to": text("To"),
+        "run_id": text("Run"),
+    }
+    table(found, columns, "Changes")
     by_run = dict(runs.select("run_id", "session").iter_rows())
     of_config = [row for row in found.iter_rows(named=True) if row["what"] == "configuration"]
     for row in of_config:
-        with st.expander(f"Configuration of {literal(row['session'])}: what changed", on_change="ignore"):
-            _difference(seen, row, by_run)
+        name = f"Configuration of {literal(row['session'])}: what changed"
+        with st.expander(name, key=f"change {row['run_id']}", on_change="rerun") as opened:
+            if opened.open:
+                _difference(seen, row, by_run)
 
 
 def _difference(seen: Look, row: Mapping[str, str], sessions: Mapping[str, str]) -> None:
@@ -144,9 +137,8 @@ def _difference(seen: Look, row: Mapping[str, str], sessions: Mapping[str, str])
         st.write("The records that hold it can't be read.")
         return
     rows = differences(before.get("config") or {}, after.get("config") or {})
-    frame = pl.DataFrame(rows, schema=["key", "before", "after"], orient="row")
     titles = {"key": "Key", "before": "Before", "after": "After"}
-    table(frame, {name: column.TextColumn(title) for name, title in titles.items()})
+    table(rows, {name: text(title) for name, title in titles.items()}, "What changed")
 
 
 def page() -> None:
@@ -169,6 +161,7 @@ def page() -> None:
     )
     messages(events)
     people(seen)
+    checking.records(seen, runs)
     checks(seen)
     fresh(seen, runs)
     changed(seen, runs)

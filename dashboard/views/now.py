@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.frame import begin, figures, literal, look, moment, nothing_yet, table
+from dashboard.sheets import Column, amount, text
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.standing import (
     CASH,
@@ -50,18 +51,17 @@ def flag(seen: Look) -> None:
     """Say that the portfolio is halted, where it is."""
     found = seen.shelf.flag()
     if found is not None:
-        key, text = found
-        why = literal(said(text) or key)
+        key, words = found
+        why = literal(said(words) or key)
         st.error(f"**Halted: no order is sent.** {why}. {literal(cure(key))}")
 
 
-def last_run(seen: Look, run: Mapping[str, Any], record: Document | None) -> None:
+def last_run(run: Mapping[str, Any], record: Document | None) -> None:
     """Show what became of the last run, and its line of stations."""
     title, kind = ABOUT.get(str(run["outcome"]), (str(run["outcome"]), "info"))
     dry = " (dry run)" if run["dry_run"] and run["outcome"] != "dry_run" else ""
     reason = str(run["reason"] or "").removeprefix(f"{run['outcome']}: ")
-    text = f"**{literal(title)}{dry}:** {literal(reason)}"
-    getattr(st, kind)(text)
+    getattr(st, kind)(f"**{literal(title)}{dry}:** {literal(reason)}")
     line = stations(run, (record or {}).get("timings"))
     row = st.container(horizontal=True, gap="small")
     for stop in line:
@@ -74,8 +74,13 @@ def last_run(seen: Look, run: Mapping[str, Any], record: Document | None) -> Non
     timed = [(stop.name, stop.seconds) for stop in line if stop.seconds is not None]
     if timed:
         with st.expander("How long each station took"):
-            frame = pl.DataFrame(timed, schema=["station", "seconds"], orient="row")
-            st.altair_chart(charts.bars(frame, charts.inks(dark=seen.dark)))
+            most = max(seconds for _, seconds in timed)
+            rows = [(name, seconds, charts.meter(seconds, most)) for name, seconds in timed]
+            table(
+                rows,
+                {"station": text("Station"), "seconds": amount("Seconds", 3), "part": text("")},
+                "Stations",
+            )
 
 
 def times(seen: Look, run: Mapping[str, Any], cash: float | None, equity: float | None) -> None:
@@ -134,59 +139,41 @@ def held(seen: Look, runs: pl.DataFrame) -> None:
     record = seen.shelf.record(session, run_id)
     execution = execution_of(record, seen.settings.execution.model_dump(mode="json") if seen.own else {})
     lines = holdings(frame, cash or 0.0, execution, (record or {}).get("universe"))
-    _chart(seen, lines)
     _table(lines)
     note = f"At the closes that run {literal(run_id)} was sized with, session {literal(session)}."
-    st.caption(f"{note} Inside its band a holding is left alone.")
-
-
-def _chart(seen: Look, lines: list[Holding]) -> None:
-    rows = [
-        (
-            *(line.symbol, 100 * line.weight, 100 * line.target, *(_pct(line.low), _pct(line.high))),
-            "out of its band" if line.outside else "in its band",
-        )
-        for line in lines
-        if line.weight is not None and line.target is not None
-    ]
-    if rows:
-        names = ("symbol", "weight", "target", "low", "high", "state")
-        frame = pl.DataFrame(rows, schema=names, orient="row")
-        told = "What is held against target and band, % of the portfolio; the table below has the figures."
-        st.altair_chart(charts.weights(frame, charts.inks(dark=seen.dark)), alt=told)
-        st.caption("Line: target. Bar: its band. Dot: held; a diamond is out of its band.")
-
-
-def _pct(fraction: float | None) -> float | None:
-    return None if fraction is None else 100 * fraction
+    st.caption(
+        f"{note} Line: target. Bar: its band, in which a holding is left alone. Dot: held; a diamond is out."
+    )
 
 
 def _table(lines: list[Holding]) -> None:
+    most = 1.05 * max(
+        [line.weight or 0.0 for line in lines] + [line.high or line.target or 0.0 for line in lines]
+    )
     rows = [
         (
             *(line.symbol, line.shares, line.price, line.value, _pct(line.weight), _pct(line.target)),
             _pct(None if line.weight is None or line.target is None else line.weight - line.target),
-            _words(line),
+            *(charts.bullet(line, most or 1.0), _words(line)),
         )
         for line in lines
     ]
-    names = ("symbol", "shares", "price", "value", "weight", "target", "drift", "note")
-    numbers = dict.fromkeys(names[1:-1], pl.Float64)
-    frame = pl.DataFrame(rows, schema={"symbol": pl.String, **numbers, "note": pl.String}, orient="row")
-    column = st.column_config
-    table(
-        frame,
-        {
-            "symbol": column.TextColumn("Symbol", pinned=True),
-            "shares": column.NumberColumn("Shares", format="%.4f"),
-            "price": column.NumberColumn("Close, USD", format="%.2f"),
-            "value": column.NumberColumn("Value, USD", format="localized", step=1),
-            "weight": column.NumberColumn("Held, %", format="%.2f"),
-            "target": column.NumberColumn("Target, %", format="%.2f"),
-            "drift": column.NumberColumn("Drift, %", format="%+.2f", help="Held less target."),
-            "note": column.TextColumn("Note"),
-        },
-    )
+    columns = {
+        "symbol": text("Symbol"),
+        "shares": amount("Shares", 4),
+        "price": amount("Close, USD"),
+        "value": amount("Value, USD", 0),
+        "weight": amount("Held, %"),
+        "target": amount("Target, %"),
+        "drift": amount("Drift, %", meaning="Held less target.", signed=True),
+        "where": Column("Against the band"),
+        "note": text("Note"),
+    }
+    table(rows, columns, "Holdings")
+
+
+def _pct(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
 
 
 def _words(line: Holding) -> str:
@@ -231,10 +218,10 @@ def page() -> None:
     run = runs.row(-1, named=True)
     record = seen.shelf.record(run["session"], run["run_id"])
     times(seen, run, _last_number(runs, "cash"), _last_number(runs, "equity"))
-    last_run(seen, run, record)
+    last_run(run, record)
     prices(run, seen)
     held(seen, runs)
-    st.caption(f"Store: {literal(seen.shelf.root)} · {literal(run['mode'])}")
+    st.caption(f"Store: {literal(seen.shelf.url)} · {literal(run['mode'])}")
     watch(seen.shelf.stamp[:3])
 
 

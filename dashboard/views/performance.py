@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import streamlit as st
 
 from dashboard import charts, playing
-from dashboard.frame import begin, figures, literal, nothing_yet, table
+from dashboard.frame import begin, figures, literal, nothing_yet, show, table
+from dashboard.sheets import text
 from trimtab.backtesting.stats import MEANINGS
 from trimtab.evidence.board import curve, reading
 from trimtab.evidence.words import BESIDE, GROUPS, NOTHING, money, percent, stat
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 SPANS = {"1 month": 31, "3 months": 92, "1 year": 366, "5 years": 1827, "All": 100_000}
 NONE = "none"
 # Closes that are drawn at most; a screen has no more places.
-MOST_POINTS = 900
+MOST_POINTS = 700
 BACKTEST = "Backtest"
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Groups of statistics that another page tells.
 LEFT_OUT = frozenset({"Trading"})
 
@@ -76,45 +76,28 @@ def levels(seen: Look, own: Curve, benchmark: str, *, play: bool) -> dict[str, N
 
 
 def drawn(seen: Look, own: Curve, found: Mapping[str, NDArray[np.float64]]) -> None:
-    """Draw the curves and the drawdown."""
-    ink, rows = charts.inks(dark=seen.dark), curve.thinned(len(own.sessions), MOST_POINTS)
-    days = own.sessions[rows].astype("datetime64[ms]")
-    frame = pl.concat(
-        pl.DataFrame({"session": days, "level": 100 * level[rows]}).with_columns(pl.lit(name).alias("name"))
-        for name, level in found.items()
-    ).filter(pl.col("level").is_finite())
-    marks = pl.DataFrame(
-        [(day.item(), usd, _flow(usd, kind)) for day, usd, kind in own.flows],
-        schema={"session": pl.Date, "usd": pl.Float64, "kind": pl.String},
-        orient="row",
-    )
-    told = f"Curves of {', '.join(found)}, 100 at the first close; the statistics below have the figures."
-    st.altair_chart(charts.curves(frame, marks, list(found), ink), alt=told)
+    """Draw the curves."""
+    rows = curve.thinned(len(own.sessions), MOST_POINTS)
+    show(charts.curves(own, found, rows, seen.ink))
     note = " Triangles are deposits and withdrawals, which are taken out of the curve." if own.flows else ""
     step = "" if len(rows) == len(own.sessions) else " Drawn are some of the closes, and the lowest points."
     st.caption(f"Time-weighted; each run values the account at the closes of the session before.{note}{step}")
+
+
+def falls(seen: Look, own: Curve) -> None:
+    """Draw the drawdown: of the closes between two that are drawn, the lowest."""
     st.subheader("Drawdown", anchor=False, help="How far the curve is below its highest close so far.")
-    deepest = np.minimum.reduceat(own.track.under, rows)
-    under = pl.DataFrame({"session": days, "under": 100 * deepest})
-    st.altair_chart(charts.fall(under, ink), alt="The drawdown of the portfolio over time, %.")
+    rows = curve.thinned(len(own.sessions), MOST_POINTS)
+    deepest = 100 * np.minimum.reduceat(own.track.under, rows)
+    show(charts.fall(deepest, own.sessions[rows].astype("datetime64[D]"), seen.ink))
 
 
-def _flow(usd: float, kind: str) -> str:
-    return f"{'deposit' if usd > 0 else 'withdrawal'} ({kind})"
-
-
-def heat(seen: Look, own: Curve) -> None:
-    """Draw the months."""
+def heat(own: Curve) -> None:
+    """Show the months."""
     st.subheader(
         "Months", anchor=False, help="Each calendar month's return, %; the first and last may be parts."
     )
-    frame = curve.months(own)
-    named = frame.with_columns(
-        pl.col("year").cast(pl.String),
-        pl.col("month").map_elements(lambda month: MONTHS[month - 1], return_dtype=pl.String),
-    )
-    told = "The return of each month, %: years down, months across."
-    st.altair_chart(charts.heat(named, charts.inks(dark=seen.dark)), alt=told)
+    show(charts.months(own))
 
 
 def numbers(own: Curve, benchmark: str, other: NDArray[np.float64] | None) -> None:
@@ -138,15 +121,13 @@ def _row(name: str, label: str, stats: Mapping[str, Stat]) -> tuple[str, str, st
 
 
 def _group(rows: list[tuple[str, str, str, str]], benchmark: str) -> None:
-    frame = pl.DataFrame(rows, schema=["figure", "own", "other", "meaning"], orient="row")
-    column = st.column_config
-    shown = {
-        "figure": column.TextColumn("Figure", width="medium"),
-        "own": column.TextColumn("Portfolio", width="small", alignment="right"),
-    }
+    columns = {"figure": text("Figure"), "own": replace(text("Portfolio"), right=True)}
     if benchmark:
-        shown["other"] = column.TextColumn(benchmark, width="small", alignment="right")
-    table(frame, {**shown, "meaning": column.TextColumn("What it is", width="large")})
+        columns["other"] = replace(text(benchmark), right=True)
+    else:
+        rows = [(label, own, meaning, "") for label, own, _, meaning in rows]
+    columns["meaning"] = text("What it is", wide=True)
+    table([row[: len(columns)] for row in rows], columns, "Statistics")
 
 
 def page() -> None:
@@ -162,7 +143,6 @@ def page() -> None:
         return
     first, benchmark, play = controls(seen, whole)
     own = curve.within(whole, first) or whole
-    found = levels(seen, own, benchmark, play=play)
     stats = curve.statistics(own, None)
     figures(
         [
@@ -173,9 +153,15 @@ def page() -> None:
             ("Volatility", percent(_float(stats["volatility_pct"])), MEANINGS["volatility_pct"]),
         ]
     )
-    drawn(seen, own, found)
-    heat(seen, own)
-    numbers(own, benchmark, found.get(benchmark))
+    place = st.container()
+    falls(seen, own)
+    heat(own)
+    others = st.container()
+    with place:
+        found = levels(seen, own, benchmark, play=play)
+        drawn(seen, own, found)
+    with others:
+        numbers(own, benchmark, found.get(benchmark))
 
 
 def _float(value: Stat) -> float | None:

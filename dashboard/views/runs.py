@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import streamlit as st
 
 from dashboard import charts, onerun
-from dashboard.frame import begin, nothing_yet
-from trimtab.core.schedule import NEW_YORK
+from dashboard.frame import begin, listed, nothing_yet, show
+from dashboard.sheets import amount, clock, text
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.days import MEANINGS, calendar, until
 from trimtab.show.sessions import note
 
-if TYPE_CHECKING:
-    from dashboard.frame import Look
-
 YEAR_BACK = "Last 12 months"
-# What stands in the cell of a day to look at, for those who see no difference in its colour.
-SIGNS = {"missing": "✕", "halted": "!", "interrupted": "!!"}
-WEEKDAYS = dict(enumerate(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), start=1))
 # Letters of a reason in the list.
 CUT = 160
 
@@ -39,25 +32,8 @@ def chosen_year(days: pl.DataFrame) -> tuple[date, date]:
     return date(int(picked), 1, 1), date(int(picked), 12, 31)
 
 
-def draw(seen: Look, days: pl.DataFrame) -> None:
-    """Draw the calendar."""
-    weekday = pl.col("session").dt.weekday()
-    named = days.with_columns(
-        (pl.col("session") - pl.duration(days=weekday - 1)).cast(pl.String).alias("week"),
-        weekday.replace_strict(WEEKDAYS, return_dtype=pl.String).alias("weekday"),
-        pl.col("outcome").replace_strict(SIGNS, default="", return_dtype=pl.String).alias("sign"),
-        pl.col("outcome").str.replace("_", " "),
-        pl.col("reason").str.slice(0, CUT),
-    )  # fmt: skip
-    counts = dict(days.group_by("outcome").len().iter_rows())
-    told = ", ".join(f"{charts.said(name)} {counts[name]}" for name in MEANINGS if name in counts)
-    st.altair_chart(charts.calendar(named, charts.inks(dark=seen.dark)), alt=f"Sessions by outcome: {told}.")
-    st.caption(f"Sessions: {told}. ✕ no run is recorded · ! halted · !! interrupted")
-
-
-def listed(runs: pl.DataFrame, first: date, last: date) -> str | None:
-    """Show the runs of the range, and give the one that is picked."""
-    st.subheader("Runs", anchor=False, help="Pick a row to see the run in full.")
+def chosen_runs(runs: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """Ask which runs of the range to list, and give them, the newest first."""
     present = [name for name in MEANINGS if name in set(runs["outcome"])]
     row = st.container(horizontal=True, vertical_alignment="bottom")
     wanted = row.pills(
@@ -73,50 +49,45 @@ def listed(runs: pl.DataFrame, first: date, last: date) -> str | None:
         pl.col("session").is_null() | pl.col("session").is_between(pl.lit(str(first)), pl.lit(str(last)))
     )
     some = some if not wanted else some.filter(pl.col("outcome").is_in(wanted))
-    some = (some if dry else some.filter(pl.col("dry_run") == 0)).reverse()
-    if some.is_empty():
-        st.write("No run of this range is of that kind.")
-        return None
-    return _picked(some)
+    return (some if dry else some.filter(pl.col("dry_run") == 0)).reverse()
 
 
 def _meanings(names: list[str]) -> str:
     return "  \n".join(f"**{charts.said(name)}**: {MEANINGS[name]}" for name in names)
 
 
-def _picked(some: pl.DataFrame) -> str | None:
-    shown = some.select(
-        "session",
-        pl.col("started_at")
-        .str.to_datetime(strict=False, time_zone="UTC")
-        .dt.convert_time_zone(str(NEW_YORK)),
-        pl.col("outcome").str.replace("_", " "),
-        "equity",
-        pl.Series(
-            "note", [note(o, r)[:CUT] for o, r in some.select("outcome", "reason").iter_rows()], pl.String
-        ),
-        "run_id",
-    )
-    column = st.column_config
-    event: Any = st.dataframe(
-        shown,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="picked",
-        placeholder="",
-        height=318 if len(shown) > 8 else "content",  # noqa: PLR2004 - rows that need no scrolling
-        column_config={
-            "session": column.TextColumn("Session", pinned=True),
-            "started_at": column.DatetimeColumn("New York time", format="HH:mm:ss"),
-            "outcome": column.TextColumn("Outcome"),
-            "equity": column.NumberColumn("Equity, USD", format="localized", step=1),
-            "note": column.TextColumn("Why", width="large"),
-            "run_id": column.TextColumn("Run"),
+def list_of(some: pl.DataFrame) -> None:
+    """Show the runs."""
+    notes = [note(o, r)[:CUT] for o, r in some.select("outcome", "reason").iter_rows()]
+    listed(
+        some.with_columns(pl.col("outcome").str.replace("_", " "), pl.Series("note", notes, pl.String)),
+        {
+            "session": text("Session"),
+            "started_at": clock("New York time", form="%H:%M:%S"),
+            "outcome": text("Outcome"),
+            "equity": amount("Equity, USD", 0),
+            "note": text("Why", wide=True),
+            "run_id": text("Run"),
         },
+        "Runs of the range",
     )
-    rows = event.selection.rows
-    return str(some["run_id"][rows[0]]) if rows and rows[0] < len(some) else None
+
+
+def picked(runs: pl.DataFrame, some: pl.DataFrame) -> str:
+    """Ask for a run of the list, and give its id; the one named in the page's address comes first."""
+    asked = st.query_params.get("run")
+    known = set(runs["run_id"])
+    first = [asked] if asked in known else []
+    ids = list(dict.fromkeys([*first, *some["run_id"], str(runs["run_id"][-1])]))
+    names = {
+        run_id: f"{session or 'no session'} · {charts.said(outcome)} · {run_id}"
+        for run_id, session, outcome in runs.select("run_id", "session", "outcome").iter_rows()
+    }
+    about = "Any run of the list; type a part of its date, outcome or id."
+    chosen = str(st.selectbox("Run", ids, format_func=lambda run_id: names[run_id], help=about))
+    if chosen != asked and (asked or chosen != ids[0]):
+        st.query_params["run"] = chosen
+    return chosen
 
 
 def page() -> None:
@@ -129,13 +100,15 @@ def page() -> None:
     first, last = date.min, date.max
     if not days.is_empty():
         first, last = chosen_year(days)
-        draw(seen, days.filter(pl.col("session").is_between(first, last)))
-    picked = listed(runs, first, last)
-    asked = st.query_params.get("run")
-    run_id = picked or (asked if asked in set(runs["run_id"]) else None) or str(runs["run_id"][-1])
-    if picked and picked != asked:
-        st.query_params["run"] = picked
-    onerun.show(seen, runs.row(by_predicate=pl.col("run_id") == run_id, named=True))
+        show(charts.calendar(days.filter(pl.col("session").is_between(first, last))))
+    st.subheader("Runs", anchor=False)
+    some = chosen_runs(runs, first, last)
+    if some.is_empty():
+        st.write("No run of this range is of that kind.")
+    else:
+        list_of(some)
+    run_id = picked(runs, some)
+    onerun.show(seen, runs, run_id)
 
 
 page()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import streamlit as st
 
 from dashboard import charts
-from dashboard.frame import begin, figures, nothing_yet, table
+from dashboard.frame import begin, figures, listed, literal, nothing_yet, show, table
+from dashboard.sheets import amount, part, text
+from trimtab.errors import Halted
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.dealing import by_month, by_symbol, totals
 from trimtab.evidence.words import NOTHING, money, number, percent
@@ -17,14 +20,16 @@ from trimtab.evidence.words import NOTHING, money, number, percent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from dashboard.frame import Look
+    from trimtab.core.record import Document
 
 YEAR_BACK, ALL = "12 months", "All"
 CLOSE = "the close that sized the order"
 ARRIVAL = "the price when the order was sent"
 ONE_SIDED = "Half of all that was bought and sold, by mean equity."
 BPS = "A basis point is a hundredth of a percent. Above zero is a cost, below it a gain."
-column = st.column_config
 
 
 def since(runs: pl.DataFrame) -> str:
@@ -61,18 +66,19 @@ def _bps(value: float | None) -> str:
 
 def monthly(seen: Look, months: pl.DataFrame) -> None:
     """Draw turnover and cost by month."""
-    ink = charts.inks(dark=seen.dark)
-    dated = months.with_columns(pl.col("month").str.to_date("%Y-%m", strict=False))
     st.subheader("Turnover", anchor=False, help=ONE_SIDED)
-    chart = charts.columns(dated, "turnover_pct", "Turnover, % of equity", ink)
-    st.altair_chart(chart, alt="Turnover of each month, % of equity.")
+    labels = months["month"].to_list()
+    show(charts.columns(labels, _floats(months["turnover_pct"]), "Turnover", "%", seen.ink))
     name, of = ("arrival_bps", ARRIVAL) if months["arrival_bps"].is_not_null().any() else ("close_bps", CLOSE)
     st.subheader("Execution", anchor=False, help=f"Fills against {of}, weighted by value. {BPS}")
     if months[name].is_null().all():
         st.write("No fill has a price to be held against yet.")
         return
-    chart = charts.columns(dated.filter(pl.col(name).is_not_null()), name, "Cost, basis points", ink)
-    st.altair_chart(chart, alt=f"Cost of fills against {of}, basis points, by month.")
+    show(charts.columns(labels, _floats(months[name]), "Cost", "bps", seen.ink))
+
+
+def _floats(values: pl.Series) -> NDArray[np.float64]:
+    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def distribution(seen: Look, months: pl.DataFrame) -> None:
@@ -83,10 +89,7 @@ def distribution(seen: Look, months: pl.DataFrame) -> None:
     if frame.is_empty():
         return
     of = ARRIVAL if frame["of"][0] == "arrival" else CLOSE
-    st.altair_chart(
-        charts.spread(frame.drop_nulls(), charts.inks(dark=seen.dark)),
-        alt=f"Orders by their cost against {of}.",
-    )
+    show(charts.costs(frame.select("bps", "orders").drop_nulls(), of, seen.ink))
     st.caption(f"Orders of the last twelve months by their cost against {of}, in bins of 2 basis points.")
 
 
@@ -95,16 +98,16 @@ def symbols(dealt: pl.DataFrame) -> None:
     st.subheader("By symbol", anchor=False)
     frame = by_symbol(dealt)
     shown = {
-        "symbol": column.TextColumn("Symbol", pinned=True),
-        "value": column.NumberColumn("Traded, USD", format="localized", step=1),
-        "orders": column.NumberColumn("Orders", format="localized"),
-        "partial": column.NumberColumn("In part", format="localized", help="Ended with some shares."),
-        "unfilled": column.NumberColumn("Unfilled", format="localized", help="Ended with none."),
-        "close_bps": column.NumberColumn("Against the close, bps", format="%.1f", help=BPS),
-    }  # fmt: skip
+        "symbol": text("Symbol"),
+        "value": amount("Traded, USD", 0),
+        "orders": amount("Orders", 0),
+        "partial": amount("In part", 0, "Ended with some shares."),
+        "unfilled": amount("Unfilled", 0, "Ended with none."),
+        "close_bps": amount("Against the close, bps", 1, BPS),
+    }
     if frame["arrival_bps"].is_not_null().any():
-        shown["arrival_bps"] = column.NumberColumn("Against arrival, bps", format="%.1f", help=BPS)
-    table(frame, shown)
+        shown["arrival_bps"] = amount("Against arrival, bps", 1, BPS)
+    table(frame, shown, "By symbol")
 
 
 def shortfall(seen: Look, first: str) -> None:
@@ -114,20 +117,75 @@ def shortfall(seen: Look, first: str) -> None:
     if frame.is_empty():
         st.write("Every order of this range was filled wholly.")
         return
-    table(
+    listed(
         frame.with_columns((100 * pl.col("filled_qty") / pl.col("qty")).alias("part")),
         {
-            "session": column.TextColumn("Session", pinned=True),
-            "symbol": column.TextColumn("Symbol"),
-            "side": column.TextColumn("Side"),
-            "qty": column.NumberColumn("Shares", format="%.4f"),
-            "filled_qty": column.NumberColumn("Filled", format="%.4f"),
-            "part": column.ProgressColumn("Filled, %", format="%.0f", min_value=0, max_value=100),
-            "status": column.TextColumn("Status"),
-            "type": column.TextColumn("Type"),
-            "reason": column.TextColumn("Why it was sent", width="large"),
+            "session": text("Session"),
+            "symbol": text("Symbol"),
+            "side": text("Side"),
+            "qty": amount("Shares", 4),
+            "filled_qty": amount("Filled", 4),
+            "part": part("Filled, %"),
+            "status": text("Status"),
+            "type": text("Type"),
+            "reason": text("Why it was sent", wide=True),
         },
+        "Orders that fell short",
     )
+
+
+@st.fragment
+def taxed(seen: Look) -> None:
+    """Offer the tax lots: to follow every share of ten years takes seconds."""
+    about = "By first in, first out. An aid, and no tax advice: what the broker reports counts."
+    st.subheader("Tax lots", anchor=False, help=about)
+    with st.expander("Gains realised, and the shares that are held", key="lots", on_change="rerun") as box:
+        if not box.open:
+            return
+        try:
+            document = seen.shelf.lots()
+        except (Halted, OSError) as error:
+            st.warning(f"**The lots can't be told.** {literal(error)}")
+            return
+        if not document["lots"] and not document["sales"]:
+            st.write("No share is recorded as held or sold.")
+            return
+        _realised(document)
+        _held_lots(document)
+
+
+def _realised(document: Document) -> None:
+    columns = {
+        "year": text("Year"),
+        "term": text("Term", "Long: held for more than a year."),
+        "sales": amount("Sales", 0),
+        "proceeds": amount("Proceeds, USD"),
+        "cost": amount("Basis, USD"),
+        "gain": amount("Gain, USD"),
+        "wash_loss": amount("Wash sales, USD", meaning="Losses that may be disallowed."),
+    }
+    rows = [[row[name] for name in columns] for row in reversed(document["years"])]
+    if rows:
+        st.markdown("**Realised**")
+        table(rows, columns, "Realised")
+
+
+def _held_lots(document: Document) -> None:
+    columns = {
+        "symbol": text("Symbol"),
+        "acquired": text("Bought"),
+        "qty": amount("Shares", 4),
+        "cost": amount("Basis, USD"),
+        "value": amount("Worth, USD"),
+        "gain": amount("Gain, USD", meaning="Not realised."),
+        "days": amount("Days", 0),
+        "term": text("Term"),
+    }
+    rows = [[row[name] for name in columns] for row in document["lots"]]
+    if rows:
+        st.markdown(f"**Held**, as of {literal(document['as_of'] or 'unknown')}")
+        schema = dict.fromkeys(columns, pl.String())
+        listed(pl.DataFrame(rows, schema=schema, orient="row", strict=False), columns, "Lots")
 
 
 def page() -> None:
@@ -147,6 +205,7 @@ def page() -> None:
     distribution(seen, months)
     symbols(dealt)
     shortfall(seen, first)
+    taxed(seen)
 
 
 page()

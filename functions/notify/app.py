@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.notify import notifiers
 from trimtab.adapters.webhook import Wire
+from trimtab.configuration import with_parameters
 from trimtab.errors import Misconfigured, TrimtabError
 from trimtab.ports import Undelivered
 from trimtab.settings import receivers, redactor
@@ -90,9 +91,10 @@ def outlets() -> tuple[Notifier, ...]:
     """Give the receivers that the environment names.
 
     Raises:
-        Misconfigured: there is none, or one is not allowed.
+        Misconfigured: there is none, one is not allowed, or the SSM parameter that holds them can't be read.
     """
-    urls = [url.get_secret_value() for url in receivers(os.environ).alert_urls]
+    environ = with_parameters(os.environ, (ALERT_URLS,))
+    urls = [url.get_secret_value() for url in receivers(environ).alert_urls]
     if not urls:
         raise Misconfigured(
             "no_receiver",

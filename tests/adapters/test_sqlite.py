@@ -303,14 +303,19 @@ def test_damage_in_the_middle_halts(trades: SqliteTrades) -> None:
 
 
 def test_a_text_that_is_none_is_damage(trades: SqliteTrades) -> None:
-    """SQLite does not look into its texts; a byte changed there is found when the row is read."""
-    trades.add({"events": [{"id": "e1", "message": "what was said"}]})
+    """SQLite does not look into its texts; a byte changed there is found when the row is read.
+
+    In what decides a run's trades it is looked for before that.
+    """
+    trades.add({"events": [{"id": "e1", "message": "what was said"}], "runs": [{"run_id": "what was run"}]})
     trades.path.write_bytes(trades.path.read_bytes().replace(b"what was said", b"what \xd7as said"))
     assert trades.damage() is None
     with pytest.raises(Halted) as halted:
         trades.query("SELECT * FROM events")
     assert halted.value.code == "database_damaged"
     assert trades.query("SELECT id FROM events") == [{"id": "e1"}]
+    trades.path.write_bytes(trades.path.read_bytes().replace(b"what was run", b"what \xd7as run"))
+    assert "utf-8" in str(trades.damage()).lower()
 
 
 def test_a_newer_schema_halts(trades: SqliteTrades) -> None:

@@ -99,7 +99,7 @@ def test_people_read_a_line_a_check(paper: Desk) -> None:
     done = paper("doctor", "--no-order")
     lines = done.out.splitlines()
     assert lines[0].startswith("ok       python")
-    assert "warn     alerts     nobody is told when a run halts" in done.out
+    assert "warn     alerts      nobody is told when a run halts" in done.out
     assert "→ set TRIMTAB_ALERT_URLS" in done.out
     assert lines[-1].startswith(f"{len(NAMES)} checks: 0 FAIL, 2 warn, 1 skipped.")
     assert max(map(len, lines)) <= 120
@@ -171,6 +171,10 @@ BROKEN: dict[str, Broken] = {
     "live without its flag": ("config", "FAIL", "TRIMTAB_LIVE", keys(mode="live"), {}),
     "a dry run": ("config", "warn", '"dry_run": false', keys(dry_run=True), {}),
     "no such strategy": ("strategy", "FAIL", "", keys(strategy={"name": "nowhere:rule"}), {}),
+    "a key given twice": (
+        *("parameters", "FAIL", "unset the one", nothing),
+        {"APCA_API_KEY_ID_PARAMETER": "/trimtab/key"},
+    ),
     "no secret key": ("keys", "FAIL", "export both", nothing, {"APCA_API_SECRET_KEY": None}),
     "wrong keys": ("account", "FAIL", "APCA_API_KEY_ID", nothing, {"APCA_API_SECRET_KEY": "wrong"}),
     "the live host": (
@@ -228,7 +232,7 @@ def test_what_is_broken_says_so(
     others = statuses(found, "FAIL") - {check, "symbols", "data"}
     assert others == set(), found
     assert found["python"]["status"] == "ok"
-    if check not in {"config", "keys", "account"}:
+    if check not in {"config", "parameters", "keys", "account"}:
         assert "account" in statuses(found, "ok")
     traded_nothing(exchange)
 
@@ -239,6 +243,7 @@ def test_what_needs_a_failed_check_is_skipped(paper: Desk) -> None:
     found = checks(paper)
     assert statuses(found, "ok") == {"python"}
     assert found["account"]["seen"] == "needs keys"
+    assert found["keys"]["seen"] == "needs parameters"
     assert found["store"]["seen"] == "needs config, extras"
 
 

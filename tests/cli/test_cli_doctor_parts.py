@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 
 from s3_kit import BUCKET, ENVIRONMENT, make_bucket, moto_s3
@@ -51,7 +53,7 @@ def visit(tmp_path: Path, sandbox: Sandbox) -> Iterator[Visit]:
         config,
         urls | {"APCA_API_KEY_ID": "key-of-tests", "APCA_API_SECRET_KEY": "secret-of-tests"},
         SystemClock(),
-        patience_s=1.0,
+        patience_s=30.0,
     )
     made.hurry(60)
     assert [look(made).status for look in (owner.config, owner.strategy, owner.keys)] == ["ok"] * 3
@@ -101,7 +103,7 @@ def test_clocks_apart(visit: Visit, exchange: Exchange, by: float, status: str) 
 def test_a_calendar_that_cannot_be_read(visit: Visit, sandbox: Sandbox) -> None:
     """Tried again while there is patience, then a FAIL."""
     sandbox.face.faults.add(Fault("status", "GET", "/v2/calendar$", times=0, status=500))
-    visit.now = sandbox.exchange.now()
+    visit.now, visit.patience_s = sandbox.exchange.now(), 1.0
     found = looked(visit, "calendar", broker.calendar)
     assert (found.status, "status page" in found.hint) == ("FAIL", True)
 
@@ -131,6 +133,16 @@ def test_a_feed_without_entitlement(visit: Visit) -> None:
     found = looked(visit, "data", broker.data)
     assert found.status == "FAIL"
     assert '"feed": "iex"' in found.hint
+
+
+def test_a_vendor_that_is_behind(visit: Visit, sandbox: Sandbox) -> None:
+    """The last session's bars are not there yet: a run would halt."""
+    for look in (broker.clock, broker.calendar):
+        look(visit)
+    sandbox.face.faults.add(Fault("cut", "GET", "/v2/stocks/bars$", times=0, when="after"))
+    found = looked(visit, "data", broker.data)
+    assert (found.status, "stale" in found.hint) == ("FAIL", True), found
+    assert "AAA, BBB" in found.seen
 
 
 def test_a_run_that_waits_for_approval_is_told_of(visit: Visit) -> None:
@@ -242,6 +254,25 @@ def test_one_of_two_writers_wins(
     stores[0].put_if_absent("halts/main", canonical({"why": "kept"}))
     assert keeping.excludes(stores).status == "ok"
     assert stores[1].list("halts/") == ("halts/main",)
+
+
+def test_parameters_are_read_and_not_shown(
+    visit: Visit, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is there is named by its variable; one that is not is a FAIL with its name."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL_SSM": origin}).items():
+        monkeypatch.setenv(name, value)
+    url = "https://example.org/canary-parameter-1234"
+    with closing(botocore.session.get_session().create_client("ssm")) as client:
+        client.put_parameter(Name="/doctor/alerts", Value=url, Type="SecureString", Overwrite=True)
+    visit.environ = dict(visit.environ) | {"TRIMTAB_ALERT_URLS_PARAMETER": "/doctor/alerts"}
+    assert looked(visit, "parameters", owner.parameters) == Result("ok", "read: TRIMTAB_ALERT_URLS")
+    visit.environ |= {"TRIMTAB_HEARTBEAT_URL_PARAMETER": "/doctor/nowhere"}
+    found = looked(visit, "parameters", owner.parameters)
+    assert (found.status, "/doctor/nowhere" in found.seen) == ("FAIL", True)
+    assert found.hint
 
 
 # The broker's duty

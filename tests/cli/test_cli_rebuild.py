@@ -71,6 +71,18 @@ def test_a_damaged_database_is_never_trusted(lived: Desk) -> None:
     assert len(list(path.parent.glob("trades.db.aside-*"))) == 1
 
 
+def test_a_text_that_is_none_is_damage_too(lived: Desk) -> None:
+    """A byte that changed within a text, where SQLite finds all sound: the next run makes the file anew."""
+    path = lived.folder / STORE / "trades.db"
+    whole = path.read_bytes()
+    place = whole.index(b"traded: ")
+    path.write_bytes(whole[:place] + b"\xd7" + whole[place + 1 :])
+    assert lived("run", "--next").status == 0
+    assert len(list(path.parent.glob("trades.db.aside-*"))) == 1
+    assert "trades.db was damaged" in lived("show", "last").out
+    assert lived("verify").status == 0
+
+
 def test_a_journal_goes_aside_with_its_database(lived: Desk) -> None:
     """A killed writer's journal must never be played into the new file."""
     path = lived.folder / STORE / "trades.db"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from trimtab.adapters.directory import DirectoryStore
 from trimtab.core.record import canonical, digest, plan_digest
+from trimtab.switch import latch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +268,26 @@ def test_what_no_runs_sums_cover_is_held_against_itself(desk: Desk) -> None:
         else:
             assert (done.status, len(told)) == (3, 1)
             assert told[0].startswith(f"{name}/{path.name}: ")
+        path.write_bytes(whole)
+
+
+def test_the_moment_of_a_word_is_held_too(desk: Desk) -> None:
+    """When a person halted stands in trades.db, when a latch fell in its own name."""
+    traded(desk, "1")
+    assert desk("halt", "a test").status == 0
+    store = DirectoryStore(desk.folder / STORE)
+    store.delete("halts/main")
+    latch(store, "main", at="2021-03-01T15:00:00.000000Z", why="fell")
+    assert desk("verify").status == 0
+    for path in (desk.folder / STORE / "events").iterdir():
+        event = json.loads(path.read_bytes())
+        whole, at = path.read_bytes(), event["at"]
+        event["at"] = at[:-3] + ("1" if at[-3] == "0" else "0") + at[-2:]
+        path.write_bytes(canonical(event))
+        done = desk("verify", "--json")
+        assert done.status == 3
+        told = [*done.document["files"], *done.document["database"]["differences"]]
+        assert any(path.stem in text for text in told)
         path.write_bytes(whole)
 
 

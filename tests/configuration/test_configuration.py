@@ -10,6 +10,7 @@ import botocore.session
 import pytest
 
 from s3_kit import BUCKET, ENVIRONMENT, Fault, make_bucket, moto_s3, put_raw, wire_to
+from scripted_http import ScriptedServer
 from trimtab.cli import main
 from trimtab.configuration import load, with_parameters
 from trimtab.desk import Desk
@@ -271,3 +272,49 @@ def test_a_secret_that_ssm_does_not_have_stops_a_run(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["code"] == "parameter_missing"
     assert "/nowhere/APCA_API_KEY_ID_PARAMETER" in error["message"]
+
+
+LEAKY = """
+def leaky(symbols):
+    def strategy(history, equity):
+        raise ValueError("it said {secret}")
+    strategy.symbols = tuple(symbols)
+    return strategy
+"""
+
+
+def test_no_secret_of_ssm_is_kept_or_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A strategy that quotes one: the record, trades.db, the log and what is printed have none of it."""
+    with ScriptedServer() as chat, closing(botocore.session.get_session().create_client("ssm")) as ssm:
+        hook = "/api/webhooks/1/canary-of-the-app-log-9d1e"
+        ssm.put_parameter(Name="/x/alerts", Value=chat.url + hook, Type="SecureString")
+        monkeypatch.setenv("TRIMTAB_ALERT_URLS_PARAMETER", "/x/alerts")
+        (tmp_path / "quoting.py").write_text(LEAKY.format(secret=chat.url + hook))
+        rule = {"name": "quoting:leaky", "params": {"symbols": ["AAA", "BBB"]}}
+        (tmp_path / "config.json").write_text(json.dumps({"strategy": rule, "dry_run": False}))
+        assert main(["run"]) == 3
+        assert chat.asked[0].path == hook
+    captured = capsys.readouterr()
+    assert "canary-of-the-app-log" not in captured.out + captured.err
+    kept = [path for path in (tmp_path / "trimtab-data").rglob("*") if path.is_file()]
+    assert {"app.log", "trades.db", "record.json"} <= {path.name for path in kept}
+    assert not [path for path in kept if b"canary-of-the-app-log" in path.read_bytes()]
+
+
+def test_doctor_looks_at_what_ssm_keeps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A webhook in SSM is found and reached; one that can't be read fails that check, and no other."""
+    rule = {"name": "equal_weight", "params": {"symbols": ["AAA", "BBB"]}}
+    (tmp_path / "config.json").write_text(json.dumps({"strategy": rule}))
+    monkeypatch.setenv("TRIMTAB_ALERT_URLS_PARAMETER", "/doctor/alerts")
+    with ScriptedServer() as chat, closing(botocore.session.get_session().create_client("ssm")) as ssm:
+        main(["doctor", "--json"])
+        before = json.loads(capsys.readouterr().out)["checks"]
+        ssm.put_parameter(Name="/doctor/alerts", Value=f"{chat.url}/hook", Type="SecureString")
+        main(["doctor", "--json"])
+        after = json.loads(capsys.readouterr().out)["checks"]
+    assert [check["name"] for check in before if check["status"] == "FAIL"] == ["parameters"]
+    assert {check["name"]: check["status"] for check in after}["alerts"] == "ok"

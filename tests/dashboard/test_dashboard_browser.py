@@ -23,8 +23,9 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installe
 
 WAIT_MS = 120_000
 DONE = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
-CHARTS = "[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]"
-DRAWN = f"{CHARTS}.every(chart => chart.querySelector('svg, canvas'))"
+DRAWN = "[...document.querySelectorAll('.tt img')].every(image => image.complete && image.naturalWidth)"
+HEAVY = ("DataFrame", "arrowFormatUtils", "embed", "SyntaxHighlighter", "Plotly", "ECharts")
+"""Scripts of Streamlit's that cost more than a page's own drawing."""
 LOOKS = {"light, wide": ("light", 1360), "dark, phone": ("dark", 390)}
 
 
@@ -73,10 +74,12 @@ def test_every_page_is_painted(url: str, browser: Browser, look: str) -> None:
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     elsewhere: list[str] = []
+    loaded: list[str] = []
     faults: list[str] = []
     page.on(
         "request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else elsewhere.append(r.url)
     )
+    page.on("request", lambda r: loaded.append(r.url.rsplit("/", 1)[-1]))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda dialog: faults.append(dialog.message))
     for name in PAGES:
@@ -88,15 +91,34 @@ def test_every_page_is_painted(url: str, browser: Browser, look: str) -> None:
     context.close()
     assert not faults
     assert not [address for address in elsewhere if not address.startswith("ws")]
+    assert not [name for name in loaded if any(heavy in name for heavy in HEAVY)]
 
 
-def test_the_last_run_is_explained(url: str, browser: Browser) -> None:
+def test_the_last_run_is_shown_as_text(url: str, browser: Browser) -> None:
     """Unless another one is picked it is shown in full, with the words of `trimtab show`."""
     page = browser.new_page()
     page.set_default_timeout(WAIT_MS)
     opened(page, f"{url}/runs")
-    page.get_by_role("tab", name="Explanation").click()
-    text = page.locator("[data-testid=stCode]:visible").first
-    text.wait_for()
-    assert "main: paper" in text.inner_text()
+    page.get_by_role("tab", name="As text").click()
+    page.locator(".tt pre", has_text="main: paper").wait_for()
+    page.close()
+
+
+def test_a_legend_follows_the_pointer(url: str, browser: Browser) -> None:
+    """Also on a chart that came later; where the pointer leaves, the last values stand again."""
+    page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
+    opened(page, f"{url}/performance")
+    page.get_by_role("radio", name="3 months").click()
+    plot, when = page.locator(".plot").first, page.locator(".legend .when b").first
+    page.wait_for_function("!document.querySelector('.below').innerText.includes('2025')")
+    last = when.inner_text()
+    box = plot.bounding_box()
+    assert box is not None
+    for part in (0.5, 0.1):
+        page.mouse.move(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
+    first = when.inner_text()
+    assert first < last
+    page.mouse.move(0, 0)
+    assert when.inner_text() == last
     page.close()

@@ -57,7 +57,7 @@ def test_a_page_served_to_the_network_shows_nothing(tmp_path: Path, monkeypatch:
     assert "secret-name" not in said
     assert str(tmp_path) not in said
     assert not app.metric
-    assert not app.dataframe
+    assert not app.get("html")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
+from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, texts, write_config
+from dashboard.looks import SCRIPT
+from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, sheets, texts, write_config
+from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.evidence.explain import explain
+from trimtab.evidence.taxes import lots_document
+from trimtab.stations.past import read_record, rebuild
 from trimtab.switch import raise_flag
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from streamlit.testing.v1 import AppTest
 
 SESSIONS = 30
+TAGS = {
+    *("style", "div", "span", "ul", "li", "i", "b", "p", "pre", "abbr", "figure", "img"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+}
+"""What a page draws with."""
+CORPUS = Path(__file__).parents[1] / "corpus/momentum-weekly"
+
+
+class Tags(HTMLParser):
+    """The elements of a page, as a browser reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note one."""
+        self.found.append((tag, dict(attrs)))
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +83,13 @@ def test_now_tells_the_last_run(lived: Path, tmp_path: Path, monkeypatch: pytest
     (last,) = SqliteTrades(lived / "trades.db").query("SELECT * FROM latest_run")
     assert str(last["run_id"]) in texts(app).replace("\\", "")
     assert {"Equity", "Cash", "Last run", "Next run"} <= set(metrics(app))
-    held = app.dataframe[0].value
-    assert held["symbol"].tolist()[-1] == "cash"
-    assert held["weight"].sum() == pytest.approx(100.0)
+    held = sheets(app)["Holdings"]
+    assert held[-1]["Symbol"] == "cash"
+    assert sum(float(row["Held, %"]) for row in held) == pytest.approx(100.0, abs=0.05)
 
 
 def test_now_tells_of_the_halt_flag(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who, why, and what lifts it."""
-    from trimtab.adapters.directory import DirectoryStore  # noqa: PLC0415 - this test alone writes one
-
     raise_flag(DirectoryStore(store), "HALT", who="owner", at="2020-07-14T12:00:00Z", why="a *bold* reason")
     said = texts(clean(at_page(write_config(tmp_path / "c", store), "now", monkeypatch)))
     assert "Halted: no order is sent" in said
@@ -100,11 +122,58 @@ def test_runs_shows_missing_days_and_one_run_in_full(
     )
     clean(app.selectbox(key="year").select("2020").run())
     clean(app.pills(key="outcomes").select("halted").run())
-    assert len(app.dataframe[0].value) == len(halted)
+    assert len(sheets(app)["Runs of the range"]) == len(halted)
     app.query_params["run"] = str(halted[0]["run_id"])
     clean(app.run())
     assert str(halted[0]["reason"]) in texts(app)
-    assert "Halted: nothing was sent" in texts(app)  # the explanation's words
+    app.session_state["part"] = "As text"
+    assert "Halted: nothing was sent" in texts(clean(app.run()))  # the words of `trimtab show`
+
+
+def test_a_run_is_explained_and_compared(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each symbol's chain, as `trimtab explain` tells it; what changed, as `trimtab diff` does."""
+    app = at_page(write_config(tmp_path, lived), "runs", monkeypatch)
+    traded = SqliteTrades(lived / "trades.db").query(
+        "SELECT run_id, session FROM runs WHERE outcome = 'traded' ORDER BY run_id DESC LIMIT 1"
+    )[0]
+    app.query_params["run"] = str(traded["run_id"])
+    app.session_state["part"] = "Explanation"
+    clean(app.run())
+    record = read_record(DirectoryStore(lived), f"runs/main/{traded['session']}/{traded['run_id']}")
+    chains = explain(record)
+    assert len(sheets(app)["What bound each symbol"]) == len(chains)
+    clean(app.selectbox(key="explained").select(chains[-1].symbol).run())
+    told = sheets(app)[f"Chain of {chains[-1].symbol}"]
+    assert [(row["Step"], row["What it came to"]) for row in told] == [
+        (s.name, s.says) for s in chains[-1].steps
+    ]
+    app.session_state["part"] = "Comparison"
+    assert "what is not the same" in texts(clean(app.run()))
+
+
+def test_the_newest_runs_are_replayed_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole records come out equal; one whose prices somebody changed is named."""
+    root = shutil.copytree(CORPUS / "kept", tmp_path / "store")
+    rebuild(DirectoryStore(root), SqliteTrades(root / "trades.db"))
+    config = write_config(
+        tmp_path, root, strategy=json.loads((CORPUS / "config.json").read_text())["strategy"]
+    )
+    app = clean(at_page(config, "health", monkeypatch))
+    assert "Replayed runs" not in sheets(app)
+    clean(app.button(key="replay").click().run())
+    rows = sheets(app)["Replayed runs"]
+    assert {row["Run"] for row in rows} == {path.name for path in root.glob("runs/main/*/*")}
+    assert {row["Result"] for row in rows} == {"equal", "no plan"}
+    assert "Nothing speaks against these records" in texts(app)
+    (last,) = [row for row in rows if row["Result"] == "equal"][:1]
+    (root / f"runs/main/{last['Session']}/{last['Run']}/inputs.parquet").write_bytes(b"other prices")
+    clean(app.button(key="replay").click().run())
+    assert "A record does not stand" in texts(app)
+    assert [row["Run"] for row in sheets(app)["Replayed runs"] if row["Result"] == "damaged"] == [last["Run"]]
 
 
 def test_trading_tells_what_fell_short(lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +184,21 @@ def test_trading_tells_what_fell_short(lived: Path, tmp_path: Path, monkeypatch:
     )
     assert metrics(app)["Against arrival"].endswith(" bps")
     assert short
-    assert len(app.dataframe[-1].value) == len(short)
+    assert len(sheets(app)["Orders that fell short"]) == len(short)
+
+
+def test_trading_tells_lots_when_it_is_asked_for(
+    lived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gains by year and lots as `trimtab lots` has them."""
+    app = clean(at_page(write_config(tmp_path, lived), "trading", monkeypatch))
+    assert "Lots" not in sheets(app)
+    app.session_state["lots"] = True
+    shown = sheets(clean(app.run()))
+    document = lots_document(DirectoryStore(lived), SqliteTrades(lived / "trades.db"), "main")
+    assert [row["Term"] for row in shown["Realised"]] == [row["term"] for row in document["years"][::-1]]
+    assert len(shown["Lots"]) == min(60, len(document["lots"]))
+    assert [row["Bought"] for row in shown["Lots"]] == [lot["acquired"] for lot in document["lots"][:60]]
 
 
 def test_trading_holds_fills_against_arrival_prices_where_they_are_kept(
@@ -136,8 +219,11 @@ def test_health_tells_errors_checks_prices_and_changes(
     """Every part is there on a store that has lived, with the changed key of the configuration."""
     app = clean(at_page(write_config(tmp_path, lived), "health", monkeypatch))
     heads = [head.value for head in app.subheader]
-    assert heads == ["Errors and warnings", "Halts and resumes", "Checks", "Prices", "Changes"]
-    assert any("execution.band" in frame.value.to_string() for frame in app.dataframe)
+    assert heads == ["Errors and warnings", "Halts and resumes", "Records", "Checks", "Prices", "Changes"]
+    assert {row["What changed"] for row in sheets(app)["Changes"]} >= {"configuration", "version"}
+    (changed,) = [row for row in sheets(app)["Changes"] if row["What changed"] == "configuration"]
+    app.session_state[f"change {changed['Run']}"] = True
+    assert "execution.band" in {row["Key"] for row in sheets(clean(app.run()))["What changed"]}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -179,7 +265,7 @@ def test_a_damaged_record_leaves_the_rest(
     app = clean(at_page(write_config(tmp_path / "c", store), "runs", monkeypatch))
     assert "can't be read" in texts(app)
     clean(app.selectbox(key="year").select("2020").run())
-    assert len(app.dataframe[0].value)
+    assert sheets(app)["Runs of the range"]
     clean(at_page(write_config(tmp_path / "c", store), "now", monkeypatch))
 
 
@@ -196,6 +282,14 @@ def test_hostile_texts_stay_texts(page: str, tmp_path: Path, monkeypatch: pytest
         assert "**bold**" not in element.value
         assert "[link](" not in element.value
     assert not [e for e in app.get("markdown") if e.proto.allow_html]
+    drawn = [e.proto for e in app.get("html")]
+    assert [proto.body for proto in drawn if proto.unsafe_allow_javascript] == [SCRIPT]
+    tags = Tags()
+    tags.feed("".join(proto.body for proto in drawn if proto.body != SCRIPT))
+    assert {tag for tag, _ in tags.found} <= TAGS
+    for tag, attributes in tags.found:
+        assert not [name for name in attributes if name.startswith("on") or name == "href"]
+        assert tag != "img" or str(attributes["src"]).startswith("data:image/svg+xml;base64,")
     assert HOSTILE  # what the store is full of
 
 

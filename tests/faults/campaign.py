@@ -3,6 +3,8 @@
     python tests/faults/campaign.py run [--schedules N] [--ablated N] [--workers N] [--out FOLDER]
     python tests/faults/campaign.py table [--out FOLDER]           what was found, as in docs/faults.md
     python tests/faults/campaign.py replay SEED [--ablation NAME]  one schedule again, told run by run
+    python tests/faults/campaign.py canaries [--schedules N] [--every N] [--workers N] [--out FOLDER]
+                                    schedules, and one cell in so many, whose errors quote secrets
 
 Work is cut into chunks; each finished one is a line in `results.jsonl`, and is not done again. Where the
 package's code changed since (words and layout aside), or `EDITION`, the line no longer counts. One schedule
@@ -30,16 +32,21 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from faults.ablations import ABLATIONS  # noqa: E402 - the tests' folder is put on the path above
+from faults.canaries import Cage  # noqa: E402 - as above
 from faults.cells import cells, play_cell  # noqa: E402 - as above
-from faults.schedules import play  # noqa: E402 - as above
+from faults.schedules import bare, play  # noqa: E402 - as above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PACKAGE = HERE.parent.parent / "layers" / "trimtab" / "trimtab"
 EDITION = 3
 """What seeds and cells mean; to be raised where they come to mean something else."""
 CHUNK = 250
+CAGED = "canaries: "
+"""How the kinds of work begin whose errors quote secrets."""
+JUDGED = ("cells", "schedules", f"{CAGED}cells", f"{CAGED}schedules")
+"""The kinds of work in which no law may be broken."""
 TWICE = 100
 """One schedule in so many is played twice."""
 ABLATED_FROM = 10_000_000
@@ -50,11 +57,15 @@ MONEY = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of the work: `kind` is cells, schedules or an ablation's name; from `first` on, so many."""
+    """A part of the work: `kind` is cells, schedules or an ablation's name; from `first` on, so many.
+
+    Of what has canaries, `kind` begins with `CAGED`; `step` is 1 but where only one in so many is played.
+    """
 
     kind: str
     first: int
     count: int
+    step: int = 1
 
 
 def scratch() -> Path:
@@ -101,9 +112,13 @@ def work(chunk: Chunk) -> dict[str, Any]:
     gc.collect()
     found: list[dict[str, Any]] = []
     paths: Counter[str] = Counter()
-    if chunk.kind == "cells":
-        for n, cell in enumerate(islice(cells(root), chunk.first, chunk.first + chunk.count), chunk.first):
-            broken = play_cell(cell, root / "cell")
+    caged = chunk.kind.startswith(CAGED)
+    if chunk.kind.removeprefix(CAGED) == "cells":
+        last = chunk.first + chunk.count * chunk.step
+        for n, cell in islice(enumerate(cells(root)), chunk.first, last, chunk.step):
+            cage = Cage(n)
+            broken = play_cell(cell, root / "cell", stage=cage if caged else bare)
+            paths += cage.paths
             paths[f"cell: {cell.scenario}"] += 1
             if broken:
                 found.append({"case": n, "cell": asdict(cell), "laws": [asdict(v) for v in broken]})
@@ -115,7 +130,11 @@ def work(chunk: Chunk) -> dict[str, Any]:
             if outcome.violations:
                 laws = [asdict(v) for v in outcome.violations]
                 found.append(
-                    {"case": seed, "laws": laws, "story": outcome.story if chunk.kind == "schedules" else ()}
+                    {
+                        "case": seed,
+                        "laws": laws,
+                        "story": outcome.story if chunk.kind.endswith("schedules") else (),
+                    }
                 )
     return {**asdict(chunk), "seconds": time.monotonic() - began, "found": found, "paths": dict(paths)}
 
@@ -127,6 +146,8 @@ def _schedule(seed: int, kind: str, root: Path) -> tuple[Any, bool]:
         AssertionError: its histories differ.
     """
     make = ABLATIONS.get(kind, lambda: None)
+    if kind.startswith(CAGED):
+        return play(seed, root, stage=Cage(seed)), False
     twice = kind == "schedules" and seed % TWICE == 0
     outcome = play(seed, root, make(), digest=twice)
     if twice and play(seed, root, make(), digest=True).digest != outcome.digest:
@@ -146,6 +167,16 @@ def plan(schedules: int, ablated: int, *, with_cells: bool = True) -> Iterator[C
             yield Chunk(kind, start, min(CHUNK, first + count - start))
 
 
+def caged_plan(schedules: int, every: int) -> Iterator[Chunk]:
+    """Give all chunks whose errors quote secrets: schedules, and one cell in `every`; each chunk is small."""
+    total, part = sum(1 for _ in cells(scratch())), CHUNK // 5
+    for start in range(0, total, part * every):
+        left = -(-(total - start) // every)
+        yield Chunk(f"{CAGED}cells", start, min(part, left), every)
+    for start in range(0, schedules, part):
+        yield Chunk(f"{CAGED}schedules", start, min(part, schedules - start))
+
+
 def results(out: Path) -> list[dict[str, Any]]:
     """Give the finished chunks of the code as it is now."""
     file, code = out / "results.jsonl", code_digest()
@@ -154,12 +185,15 @@ def results(out: Path) -> list[dict[str, Any]]:
 
 
 def run(schedules: int, ablated: int, workers: int, out: Path, *, with_cells: bool = True) -> int:
-    """Do what is not done yet, telling how it goes; give the exit status."""
+    """Do what is not done yet of the campaign, telling how it goes; give the exit status."""
+    return work_off(plan(schedules, ablated, with_cells=with_cells), workers, out)
+
+
+def work_off(chunks: Iterable[Chunk], workers: int, out: Path) -> int:
+    """Do the chunks that are not done yet, telling how it goes; give the exit status."""
     out.mkdir(parents=True, exist_ok=True)
     code, done = code_digest(), {(r["kind"], r["first"], r["count"]) for r in results(out)}
-    left = [
-        c for c in plan(schedules, ablated, with_cells=with_cells) if (c.kind, c.first, c.count) not in done
-    ]
+    left = [c for c in chunks if (c.kind, c.first, c.count) not in done]
     say(f"{len(done)} chunks done, {len(left)} to do, code {code}")
     bad = 0
     with (
@@ -170,7 +204,7 @@ def run(schedules: int, ablated: int, workers: int, out: Path, *, with_cells: bo
             file.write(json.dumps({**result, "code": code}) + "\n")
             file.flush()
             broken = len(result["found"])
-            bad += broken if result["kind"] in {"cells", "schedules"} else 0
+            bad += broken if result["kind"] in JUDGED else 0
             rate = result["count"] / result["seconds"]
             where = f"{result['kind']} from {result['first']}"
             say(f"{n}/{len(left)} {where}: {broken} of {result['count']} broken, {rate:.1f}/s")
@@ -182,7 +216,7 @@ def table(out: Path) -> str:
     """Give what was found, as Markdown."""
     found = results(out)
     lines = ["| part | played | with a broken law | seconds a case (one core) |", "|---|---|---|---|"]
-    for kind in ("cells", "schedules"):
+    for kind in JUDGED:
         some = [r for r in found if r["kind"] == kind]
         count, seconds = sum(r["count"] for r in some), sum(r["seconds"] for r in some)
         if count:
@@ -204,7 +238,7 @@ def table(out: Path) -> str:
             lines.append(f"| {name} | {count:,} | {broken / count:.1%} | {money / count:.1%} |")
     paths: Counter[str] = Counter()
     for result in found:
-        if result["kind"] == "schedules":
+        if result["kind"] == "schedules" or result["kind"].startswith(CAGED):
             paths.update(result["paths"])
     lines += ["", "| path | times |", "|---|---|"]
     lines += [f"| {name} | {count:,} |" for name, count in sorted(paths.items())]
@@ -231,6 +265,11 @@ def main(arguments: list[str] | None = None) -> int:
         verb.add_argument("--schedules", type=int, default=100_000)
         verb.add_argument("--ablated", type=int, default=500)
         verb.add_argument("--workers", type=int, default=2)
+    verb = verbs.add_parser("canaries")
+    verb.add_argument("--out", type=Path, default=Path("build/canaries"))
+    verb.add_argument("--schedules", type=int, default=3_000)
+    verb.add_argument("--every", type=int, default=20)
+    verb.add_argument("--workers", type=int, default=2)
     verb = verbs.add_parser("replay")
     verb.add_argument("seed", type=int)
     verb.add_argument("--ablation", default="", choices=["", *ABLATIONS])
@@ -240,6 +279,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.verb == "table":
         say(table(given.out))
         return 0
+    if given.verb == "canaries":
+        return work_off(caged_plan(given.schedules, given.every), given.workers, given.out)
     return run(given.schedules, given.ablated, given.workers, given.out)
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from faults.schedules import Play, Plot, finish
+from faults.schedules import Play, Plot, bare, finish
 from faults.simulation import Bug, StoreFault
 from faults.staging import DISTURBED, SENT, die, killed_after, plant
 from trimtab.adapters.sandbox.faults import Fault
@@ -185,10 +185,13 @@ def cells(root: Path) -> Iterator[Cell]:
                 yield Cell(name, index, call.split("?", 1)[0], kind)
 
 
-def play_cell(cell: Cell, root: Path, seed: int = 0) -> tuple[Violation, ...]:
-    """Play one cell, and give the broken laws."""
+def play_cell(
+    cell: Cell, root: Path, seed: int = 0, stage: Callable[[Play], None] = bare
+) -> tuple[Violation, ...]:
+    """Play one cell, and give the broken laws; `stage` adds what the account's owner has besides."""
     steps = calls(cell.scenario, root.with_name(root.name + "-calls")) if cell.kind == BESIDE else []
     drama = make(SCENARIOS[cell.scenario], root, seed)
+    stage(drama)
     try:
         simulation = drama.simulation
         run = drama.process("run", fate=_fate(cell, drama))

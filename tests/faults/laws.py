@@ -20,8 +20,11 @@ from trimtab.core.portfolio import TERMINAL
 from trimtab.core.risk import requests_allowed
 from trimtab.execute.floor import RESERVE_S
 from trimtab.ports import Unreachable
+from trimtab.settings.redaction import MASK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from faults.simulation import Process, Simulation
     from trimtab.adapters.exchange.records import Order
 
@@ -34,6 +37,14 @@ SECRETS = (
     *(b"AKCANARYKEYOFTHESIMULATION", b"canary-secret-of-the-simulation-5d1f"),
     *(b"canary-Discord-token", b"canarySlackToken", b"canary-plain-token", b"ca0a4e00-1111"),
 )
+SINKS = {
+    "record.json": "records",
+    "trades.db": "trades.db",
+    "what was told": "messages and pings",
+    "what could not be told": "warnings",
+    "how a run ended": "ends of runs",
+}
+"""Where a secret might go, by the names of `Laws.sinks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class Laws:
         self.plans: dict[str, dict[str, Any]] = {}
         self._seen: tuple[int, int, int] = (-1, -1, -1)
         self.lawful_debt = False
+        self.secrets: Sequence[bytes] = SECRETS
 
     def broken(self, law: str, detail: str) -> None:
         """Note a broken law, once."""
@@ -203,14 +215,24 @@ class Laws:
             self.broken("I7", f"fills differ: {len(fills)} at the exchange, {len(told)} recorded")
 
     def judge_secrets(self) -> None:
-        """No key or secret stands in any file of the store, in what was told, or in any error (I12)."""
+        """No key or secret stands in any file of the store, in what was told, or in any error (I12).
+
+        Capitals and small letters count as the same. A mask is counted where it stands: a secret came so far.
+        """
+        for name, content in self.sinks().items():
+            folded = content.lower()
+            if MASK.encode() in content:
+                self._simulation.paths[f"masked: {SINKS.get(name, 'other files')}"] += 1
+            if found := [secret for secret in self.secrets if secret.lower() in folded]:
+                self.broken("I12", f"{found[0].decode()} stands in {name}")
+
+    def sinks(self) -> dict[str, bytes]:
+        """Give all that left the runs, by what it is: files, messages, pings, warnings, ends."""
         simulation = self._simulation
         sinks = {p.name: p.read_bytes() for p in simulation.root.rglob("*") if p.is_file()}
         posts = () if simulation.receiver is None else simulation.receiver.posts
         sinks["what was told"] = b"\n".join(posted.body for posted in posts)
-        sinks["what could not be told"] = "\n".join(simulation.warned).encode()
-        ends = (p.document or p.error or "" for p in simulation.processes)
+        sinks["what could not be told"] = "\n".join(simulation.warned).encode(errors="replace")
+        ends = [end for p in simulation.processes for end in (p.document, p.error and vars(p.error)) if end]
         sinks["how a run ended"] = "\n".join(map(repr, ends)).encode(errors="replace")
-        for name, content in sinks.items():
-            if any(secret in content for secret in SECRETS):
-                self.broken("I12", f"a secret stands in {name}")
+        return sinks

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faults.simulation import Process
+    from trimtab.adapters.sandbox.wire import Response
     from trimtab.adapters.webhook import Answer as Told
     from trimtab.ports import Trades
 
@@ -62,13 +63,20 @@ class Transport(SandboxTransport):
             self._process.unlooked.discard(request.query.get("client_order_id", ""))
             if not (answer.broken or answer.wait_s or answer.cut or answer.drip_s):
                 return Answer(answer.status, answer.headers, answer.body)
-            sent = requests.Request(request.method, url).prepare()
-            self._wait(answer, sent, timeout)
-            if answer.broken:
-                raise requests.ConnectionError("the connection was closed without an answer")
-            return self.build_response(sent, self._arrived(answer, request.method))
+            return self._befallen(answer, requests.Request(request.method, url).prepare(), timeout)
 
         return self._process.step(f"{request.method} {request.path}", call)
+
+    def _befallen(self, answer: Response, sent: requests.PreparedRequest, timeout: Any) -> Any:  # noqa: ANN401 - as above
+        """Give what arrives of an answer that something befell; errors say what the world has them say."""
+        whisper = self._process.simulation.whisper
+        try:
+            self._wait(answer, sent, timeout)
+        except requests.RequestException as error:
+            raise type(error)(whisper(str(error)), request=sent) from None
+        if answer.broken:
+            raise requests.ConnectionError(whisper("the connection was closed without an answer"))
+        return self.build_response(sent, self._arrived(answer, sent.method or ""))
 
     def _judge(self, method: str, body: bytes | str | None) -> None:
         if method != "GET":

@@ -176,6 +176,8 @@ class Play:
         self.simulation = Simulation(root, exchange, plot.rng, ablation, quick=quick, sticky=sticky)
         self.mandate = make_mandate(plot.weights, **plot.changes)
         self.story: list[str] = []
+        self.ends: list[Callable[[], None]] = []
+        """What else is made good when the storm ends."""
 
     def process(self, name: str, mandate: Mandate | None = None, **more: Any) -> Process:  # noqa: ANN401 - of Process
         """Make a process that runs the line."""
@@ -220,6 +222,8 @@ class Play:
         simulation.store_faults.clear()
         simulation.happenings.clear()
         simulation.triggers.clear()
+        for end in self.ends:
+            end()
         quiet = {"halted": (), "rejecting": (), "delays": {}, "partial_probability": 0.0, "latency_s": 0.2}
         simulation.exchange.behave(**quiet)
         simulation.exchange.advance(90.0)
@@ -243,6 +247,10 @@ class Play:
             resume(self.simulation.store, word)
 
 
+def bare(_drama: Play) -> None:
+    """Leave a play as it is."""
+
+
 def play(
     seed: int,
     root: Path,
@@ -250,16 +258,18 @@ def play(
     *,
     quick: bool = True,
     digest: bool = False,
+    stage: Callable[[Play], None] = bare,
     at_end: Callable[[Play], None] | None = None,
 ) -> Outcome:
     """Play a seed from its start to its judgement; `root` is an empty folder, removed at the end.
 
-    `at_end` looks at what was left before that.
+    `stage` adds what the account's owner has besides; `at_end` looks at what was left before that.
     """
     plot = make_plot(seed)
     twist = twists.draw(plot)
     drama = Play(plot, root, seed, ablation, quick=quick)
     simulation = drama.simulation
+    stage(drama)
     try:
         for _ in range(plot.rng.choice([0, 1, 1, 2, 3])):
             fault = http_fault(plot.rng)

@@ -168,7 +168,7 @@ class Process:
             self.dead = True
             raise Killed
         if self.steps == self.bug_at:
-            raise Bug("an error that nobody expected")
+            raise Bug(self.simulation.whisper("an error that nobody expected"))
 
     def step(self, name: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the call gives
         """Take one step at a port, with a pause before and after it."""
@@ -235,7 +235,8 @@ class Simulation:
 
     `quick` leaves away what costs time and decides nothing: the file of inputs, the making of an empty
     database, the session's handling of redirects and cookies. Where there is a `receiver`, it is told and
-    pinged, each time as one step.
+    pinged, each time as one step. `redact` takes the secrets out, and `whisper` gives an error's text as the
+    world words it.
     """
 
     root: Path
@@ -258,6 +259,8 @@ class Simulation:
     processes: list[Process] = field(default_factory=list)
     receiver: Receiver | None = None
     warned: list[str] = field(default_factory=list)
+    redact: Callable[[Document], Document] = REDACT
+    whisper: Callable[[str], str] = str
     _ids: int = 0
 
     def __post_init__(self) -> None:
@@ -319,7 +322,7 @@ class Simulation:
             self.new_id,
             process.seconds_left,
             *((), None) if self.receiver is None else WatchedReceiver(process, self.receiver).outlets(clock),
-            redact=REDACT,
+            redact=self.redact,
             warn=self.warned.append,
         )
 
@@ -329,10 +332,10 @@ class Simulation:
         def attempt() -> Any:  # noqa: ANN401 - whatever the call gives
             found = [fault for fault in self.store_faults if fault.strikes(name)]
             if found and not found[0].after:
-                raise OSError(found[0].error)
+                raise OSError(self.whisper(found[0].error))
             given = call()
             if found:
-                raise OSError(found[0].error)
+                raise OSError(self.whisper(found[0].error))
             return given
 
         return attempt

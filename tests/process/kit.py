@@ -141,7 +141,7 @@ class Place:
         return self.folder / "trimtab-paper"
 
     def start(self, name: str, *arguments: str) -> Started:
-        """Start a verb; its requests are known by `name`."""
+        """Start a verb; its requests, and those of what it starts, are known by `name`."""
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "trimtab", *arguments, "--json"],
             cwd=self.folder,

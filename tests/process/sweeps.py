@@ -107,7 +107,9 @@ class Strike:
             return
         victim = self.there.started[0]
         victim.kill(cell.signal)
-        with suppress(subprocess.TimeoutExpired):  # SIGTERM may be taken as a wish to end well
+        if cell.signal == signal.SIGTERM:
+            return  # nothing else befalls it: the request goes on
+        with suppress(subprocess.TimeoutExpired):
             victim.process.wait(timeout=5)
         if cell.moment != LATE:
             raise Severed
@@ -152,13 +154,27 @@ def strike(cell: Cell, *, again: bool = True) -> Result:
         watch = Watch(there, hit)
         there.proxy.at(watch)
         first = there.run(VICTIM)
-        allowed = {-cell.signal, *((3, 4) if cell.signal == signal.SIGTERM else ())}
+        allowed = {0, 3, 4} if cell.signal == signal.SIGTERM else {-cell.signal}
         hit_it = any(p.number >= cell.number for p in there.proxy.seen(VICTIM))
         wrong = [] if first.status in (allowed if hit_it else {0}) else [f"the struck run: {first}"]
+        wrong += ended_by_term(there, cell, first) if cell.signal == signal.SIGTERM else []
         if again:
             wrong += converged(there, scenario)
         wrong += [*watch.wrong, *unlike_plan(there, scenario), *unlike(there)]
         return Result(cell, hit_it, tuple(wrong), time.monotonic() - began, (end_of(first),))
+
+
+def ended_by_term(there: Place, cell: Cell, first: Done) -> list[str]:
+    """Say where a run that was asked to end sent an order afterwards, left no record, or told otherwise."""
+    late = [p.number for p in there.proxy.sent(VICTIM) if p.orders and p.number > cell.number]
+    wrong = [f"orders at {late}, after SIGTERM"] if late else []
+    records = {record["run_id"]: record for record in there.records()}
+    mine = records.get(first.document.get("run_id"))
+    if mine is None:
+        return [*wrong, f"no record of the run that was asked to end: {first}"]
+    sent = any(p.orders for p in there.proxy.sent(VICTIM))
+    due = {"traded"} if first.status == 0 else {"interrupted" if sent else "halted"}
+    return wrong if mine["outcome"] in due else [*wrong, f"its record says {mine['outcome']}: {first}"]
 
 
 def converged(there: Place, scenario: Scenario = SCENARIOS["calm"]) -> list[str]:

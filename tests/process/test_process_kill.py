@@ -50,8 +50,8 @@ def test_after_a_kill_at_any_request_one_more_run_converges(some: Some) -> None:
 
 
 def test_after_sigterm_one_more_run_converges(some: Some) -> None:
-    """What a container's stop leaves, the next run completes."""
-    numbers = ((order_of("calm"), AFTER), (order_of("calm", 3), BEFORE))
+    """No order follows it, the run is recorded and says how it ended, and the next run completes the plan."""
+    numbers = ((1, BEFORE), (order_of("calm"), AFTER), (order_of("calm", 3), BEFORE))
     sample = [Cell("calm", number, moment, signal.SIGTERM) for number, moment in numbers]
     results = sweep(strike, some(sample, terminated))
     assert not wrong_of(results)

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from rules.copied import ROOT
 
-GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "docs", "optimize")
+GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "docs", "optimize", "serve")
 BUILT_HERE = ("demo", "dev")
 APART = ("deploy",)
 """Tools in an environment of their own, whose pins agree with no other lock's."""

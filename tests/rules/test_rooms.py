@@ -34,6 +34,8 @@ PLANTED = {
         "trimtab.adapters.files",
     ),
     "a backtest imports a port": ("rooms", "backtesting/terms.py", "trimtab.ports"),
+    "a sweep's cells import who plays them": ("rooms", "sweeping/cells.py", "trimtab.adapters"),
+    "a sweep imports chance": ("pure", "sweeping/cells.py", "random"),
     "core imports a backtest": ("rooms", "core/limits.py", "trimtab.backtesting"),
     "evidence imports an adapter, its sibling": ("rooms", "evidence/words.py", "trimtab.adapters"),
     "a backtest imports a clock": ("pure", "backtesting/terms.py", "time"),

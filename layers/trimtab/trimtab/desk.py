@@ -19,9 +19,9 @@ from trimtab.adapters.alpaca import AlpacaBroker, AlpacaHost, AlpacaMarket, Keys
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.healthchecks import Healthchecks
 from trimtab.adapters.inputs import inputs_file, read_inputs
+from trimtab.adapters.keyring import with_ring
 from trimtab.adapters.loopback import is_loopback
 from trimtab.adapters.notify import notifiers
-from trimtab.adapters.sources import FileSource, TapeSource
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import Loaded, resolve
 from trimtab.adapters.webhook import Wire
@@ -32,7 +32,8 @@ from trimtab.ports import World
 from trimtab.rebalance import rebalance
 from trimtab.settings import Settings, Strategy, receivers, redactor, secrets
 from trimtab.settings.model import DECIDES
-from trimtab.settings.secret import ALERT_URLS, BROKER, HEARTBEAT_URL
+from trimtab.settings.redaction import learn
+from trimtab.settings.secret import ALERT_URLS, BROKER, HEARTBEAT_URL, SECRET_NAMES
 from trimtab.stations.arrive import Arrival
 from trimtab.strategies import BUILT_IN
 
@@ -83,7 +84,7 @@ class Desk:
             Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable, or an
                 SSM parameter that holds one of them can't be read.
         """
-        environ = _read(settings, environ, told=warn is not None)
+        environ = _own_keys(settings, _read(settings, environ, told=warn is not None))
         loaded = decider(settings)
         universe = loaded.symbols
         store, trades = open_store(settings.store_url)
@@ -181,6 +182,18 @@ def _read(settings: Settings, environ: Mapping[str, str], *, told: bool) -> Mapp
     return with_parameters(environ, (*names, *((ALERT_URLS, HEARTBEAT_URL) if told else ())))
 
 
+def _own_keys(settings: Settings, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Give the environment with what lies below `broker.parameters` in its place, if that is set.
+
+    Raises:
+        Misconfigured: it can't be read, or holds no keys.
+    """
+    found = with_ring(settings.broker.parameters, environ)
+    if found is not environ:
+        learn(found[name] for name in SECRET_NAMES if found.get(name))
+    return found
+
+
 def _simulated(settings: Settings, universe: tuple[str, ...], stack: ExitStack) -> _Outside:
     """Open the embedded exchange kept in the store, mounted below the broker's adapter."""
     from trimtab.adapters.exchange import Exchange, ExchangeClock  # noqa: PLC0415 - only this mode pays for it
@@ -258,6 +271,8 @@ def source(settings: Settings, symbols: Sequence[str], file: str | None = None) 
     Raises:
         Misconfigured: there is none.
     """
+    from trimtab.adapters.sources import FileSource, TapeSource  # noqa: PLC0415 - a run looks back on the broker
+
     adjustment = settings.data.adjustment
     if file is not None:
         return FileSource(Path(file), adjustment)
@@ -283,7 +298,7 @@ def feed(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[Marke
     Raises:
         Misconfigured: keys or hosts are not usable.
     """
-    environ = with_parameters(environ, BROKER)
+    environ = _own_keys(settings, with_parameters(environ, BROKER))
     if settings.mode == "simulated":
         account = declared_mode(environ.get("APCA_API_BASE_URL", "").strip())
         settings = settings.model_copy(update={"mode": account})

@@ -222,7 +222,10 @@ class Store(Protocol):
         """Give every key that starts with `prefix` (which ends in `/`), in ascending order."""
 
     def delete(self, key: str) -> None:
-        """Remove a blob; absent is fine. Only flags (`HALT`, `halts/…`) are ever removed."""
+        """Remove a blob; absent is fine.
+
+        Only flags (`HALT`, `halts/…`) are ever removed, and by `trimtab prune` old inputs.
+        """
 
 
 class Trades(Protocol):

@@ -5,6 +5,7 @@ Credentials, region and endpoint come from where every AWS tool finds them, and 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,9 +44,22 @@ def client(service: str) -> Any:  # noqa: ANN401 - botocore makes it of a descri
 
     retries: Any = {"mode": "standard", "total_max_attempts": ATTEMPTS}
     config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries)
-    made = botocore.session.get_session().create_client(service, config=config)
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _descriptions())
+    made = session.create_client(service, config=config)
     _judge_endpoint(service, made.meta.endpoint_url)
     return made
+
+
+@cache
+def _descriptions() -> Any:  # noqa: ANN401 - botocore's loader
+    """Give the services' descriptions, read once a process: each reading takes 12 MB and 0.1 s or more.
+
+    A session, which holds credentials and endpoints, is made anew for each client.
+    """
+    import botocore.loaders  # noqa: PLC0415 - as above
+
+    return botocore.loaders.create_loader()
 
 
 def _judge_endpoint(service: str, url: str) -> None:

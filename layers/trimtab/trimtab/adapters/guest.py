@@ -10,17 +10,18 @@ import sqlite3
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from trimtab.errors import Halted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["GuestTrades", "Sight", "Stamp"]
+__all__ = ["Guest", "GuestTrades", "Sight", "Stamp"]
 
-Stamp = tuple[int, ...]
+Stamp = tuple[int | str, ...]
 """What changes whenever trades.db does."""
 
 BUSY_TIMEOUT_MS = 20_000
@@ -54,6 +55,17 @@ class Sight:
         with _told(self._path):
             return self._database.execute(sql, tuple(parameters)).fetchall()
 
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Give the rows of a query as dicts.
+
+        Raises:
+            Halted, sqlite3.Error: as above.
+        """
+        with _told(self._path):
+            cursor = self._database.execute(sql, tuple(parameters))
+            names = [str(column[0]) for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def columns(self, table: str) -> frozenset[str]:
         """Give the columns of a table or view; none where there is no such table.
 
@@ -61,6 +73,25 @@ class Sight:
             Halted: the file is damaged.
         """
         return frozenset(str(row[0]) for row in self.rows("SELECT name FROM pragma_table_info(?)", (table,)))
+
+
+class Guest(Protocol):
+    """trades.db as a guest reads it, wherever it lies."""
+
+    def stamp(self) -> Stamp:
+        """Give what changes whenever the database does; empty where there is none.
+
+        Raises:
+            OSError: the store can't be read.
+        """
+
+    def sight(self) -> AbstractContextManager[Sight | None]:
+        """Give one consistent view of the database; None where there is none.
+
+        Raises:
+            Halted: it is damaged, or a run died while it wrote and no run has mended that yet.
+            OSError: it can't be read.
+        """
 
 
 class GuestTrades:

@@ -51,7 +51,10 @@ class FileSource:
         if self.path.is_file() and (facts := cache_facts(self.path)) is not None:
             self._judge(facts)
         bars = read_bars(self.path, adjusted=self.adjustment == "all")
-        return _cut(bars.select([symbol for symbol in symbols if symbol in bars.symbols]), start, end)
+        wanted = sorted({*symbols}.intersection(bars.symbols))
+        if start is None and end is None and wanted == list(bars.symbols):
+            return bars  # every symbol and session of a file has a bar: nothing is cut, nothing copied
+        return _cut(bars.select(wanted), start, end)
 
     def _judge(self, facts: Mapping[str, str]) -> None:
         if facts["adjustment"] == self.adjustment:

@@ -10,18 +10,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING
 
+from trimtab.adapters.sqlrows import transaction, write
 from trimtab.errors import Halted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["MIGRATIONS", "SqliteTrades", "damaged", "migrate", "translate", "write"]
+__all__ = ["MIGRATIONS", "SqliteTrades", "damaged", "migrate", "read_through", "translate"]
 
 BUSY_TIMEOUT_MS = 120_000
 """How long a call waits for another process's transaction, milliseconds."""
@@ -127,6 +126,8 @@ CREATE TABLE timings (
 )
 """The SQL script that leads from each schema version to the next; the version is `PRAGMA user_version`."""
 
+ASKED = ("runs", "orders", "fills", "equity", "flows")
+"""The tables that rules and stations read."""
 UNREADABLE = "Could not decode to UTF-8"
 """Opens what Python says of a text that is none, where it does not raise `UnicodeDecodeError`."""
 
@@ -182,11 +183,16 @@ class SqliteTrades:
     def damage(self) -> str | None:
         """Say what is wrong with the file, all of it looked at; None where it is sound, or not there.
 
+        SQLite does not look into texts: those that a run decides by are read, too.
+
         Raises:
             Halted, OSError: as above, but for damage.
         """
         try:
             said = [str(row["integrity_check"]) for row in self.query("PRAGMA integrity_check(1)")]
+            if said == ["ok"]:
+                with self._reader() as database:
+                    read_through(database)
         except Halted as error:
             if error.code != "database_damaged":
                 raise
@@ -264,6 +270,17 @@ class SqliteTrades:
             raise
 
 
+def read_through(database: sqlite3.Connection) -> None:
+    """Read every text of the tables that runs ask, so that one which is none is met here.
+
+    Raises:
+        UnicodeDecodeError, sqlite3.OperationalError: there is one.
+    """
+    for table in ASKED:
+        for _ in database.execute(f"SELECT * FROM {table}"):  # noqa: S608 - names of our own
+            pass
+
+
 def _journal(path: Path) -> Path:
     """Give the rollback journal's place (source: sqlite.org/tempfiles.html, 2.1)."""
     return path.with_name(f"{path.name}-journal")
@@ -299,19 +316,6 @@ def _version(database: sqlite3.Connection, path: Path | str) -> int:
     return version
 
 
-def write(database: sqlite3.Connection, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
-    """Write rows, by table name, in one transaction, as `SqliteTrades.add` says.
-
-    Raises:
-        ValueError: a table or a column is unknown, or a time has no zone.
-        sqlite3.Error: as SQLite says; `translate` tells what it means.
-    """
-    with _transaction(database):
-        for table, some in rows.items():
-            columns, statement = _upsert(database, table)
-            database.executemany(statement, (_values(table, columns, row) for row in some))
-
-
 def migrate(database: sqlite3.Connection, path: Path | str) -> None:
     """Bring a database to this version's schema, in one transaction; `path` is its name in errors.
 
@@ -321,7 +325,7 @@ def migrate(database: sqlite3.Connection, path: Path | str) -> None:
     """
     if _version(database, path) == len(MIGRATIONS):
         return
-    with _transaction(database):
+    with transaction(database):
         for script in MIGRATIONS[_version(database, path) :]:
             for statement in _statements(script):
                 database.execute(statement)
@@ -336,84 +340,6 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-
-
-def _upsert(database: sqlite3.Connection, table: str) -> tuple[tuple[str, ...], str]:
-    """Give a table's columns, and the statement that writes one row of it."""
-    described = database.execute(
-        "SELECT name, pk FROM pragma_table_info(?) WHERE EXISTS"
-        " (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)",
-        (table, table),
-    ).fetchall()
-    if not described:
-        raise ValueError(f"trades.db has no table {table!r}")
-    columns = tuple(str(row["name"]) for row in described)
-    key = ", ".join(row["name"] for row in described if row["pk"])
-    names = [str(row["name"]) for row in described if not row["pk"]]
-    changed = ", ".join(f"{name} = {_merged(table, name)}" for name in names)
-    marks = ", ".join("?" * len(columns))
-    update = f"UPDATE SET {changed}" if changed else "NOTHING"
-    # Every name in it is the schema's own.
-    into = f"INSERT INTO {table} ({', '.join(columns)})"
-    return columns, f"{into} VALUES ({marks}) ON CONFLICT ({key}) DO {update}"
-
-
-def _merged(table: str, column: str) -> str:
-    """Say what a row's column becomes, whichever of two runs side by side is written first.
-
-    An order, a flow and an account's value at one moment are of the run that ended first; an arrival price
-    stays, which only one run can know; an order that has ended is not replaced by an earlier view of it.
-    """
-    old, new = f"{table}.{column}", f"excluded.{column}"
-    ended = "(SELECT finished_at || run_id FROM runs WHERE run_id = {}.run_id)"
-    first, second = ended.format(table), ended.format("excluded")
-    if table == "equity":
-        return f"CASE WHEN {first} < {second} THEN {old} ELSE {new} END"
-    if column == "run_id" and table in {"orders", "flows"}:
-        return f"CASE WHEN {second} < {first} THEN {new} ELSE {old} END"
-    if table != "orders":
-        return new
-    if column.startswith("arrival_"):
-        old, new = f"COALESCE({old}, {new})", f"COALESCE({new}, {old})"
-    older = "orders.finished_at IS NOT NULL AND excluded.finished_at IS NULL"
-    return f"CASE WHEN {older} THEN {old} ELSE {new} END"
-
-
-def _values(table: str, columns: tuple[str, ...], row: Mapping[str, object]) -> tuple[object, ...]:
-    if unknown := row.keys() - set(columns):
-        raise ValueError(f"the table {table} has no column {', '.join(sorted(unknown))}")
-    return tuple(_value(row.get(column)) for column in columns)
-
-
-def _value(value: object) -> object:
-    """Give what is stored for a value: exact text for numbers and times, 0 or 1 for flags."""
-    match value:
-        case bool():
-            return int(value)
-        case Decimal():
-            return format(value, "f")
-        case float():
-            return repr(value)
-        case datetime():
-            if value.tzinfo is None:
-                raise ValueError(f"a time without a zone: {value}")
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case date():
-            return value.isoformat()
-        case _:  # SQLite takes no half of a surrogate pair, and a vendor's text may hold one
-            return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def damaged(path: Path | str, seen: object) -> Halted:

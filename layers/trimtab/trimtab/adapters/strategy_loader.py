@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from trimtab.core.bars import History, Strategy
 
-__all__ = ["DEFAULT_LOOKBACK_SESSIONS", "Loaded", "resolve"]
+__all__ = ["DEFAULT_LOOKBACK_SESSIONS", "Loaded", "factory_of", "resolve"]
 
 DEFAULT_LOOKBACK_SESSIONS = 400
 """Sessions of history for a strategy that does not say."""
@@ -79,6 +79,25 @@ def resolve(
         factory = _function(module, function_name, name)
         made = factory if not params and _takes_two(factory) else _made(name, factory, params or {})
         return _loaded(name, made, module)
+
+
+def factory_of(
+    name: str, folder: Path, built_in: Mapping[str, Callable[..., Strategy]]
+) -> tuple[frozenset[str], Path | None]:
+    """Give the names of what the factory takes that `name` means, and the file of its module.
+
+    Raises:
+        Misconfigured: no such built-in, module or function.
+    """
+    with redirect_stdout(sys.stderr):  # as above
+        if ":" in name:
+            module_name, _, function_name = name.partition(":")
+            factory = _function(_module(module_name, folder), function_name, name)
+        else:
+            factory = _built_in(name, built_in)
+    module = inspect.getmodule(factory)
+    file = None if module is None or module.__file__ is None else Path(module.__file__)
+    return frozenset(_signature(name, factory).parameters), file
 
 
 def _built_in(name: str, built_in: Mapping[str, Callable[..., Strategy]]) -> Callable[..., Strategy]:

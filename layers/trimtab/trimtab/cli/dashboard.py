@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dashboard"]
 
-APP = "dashboard/app.py"
+APP, SERVE = "dashboard/app.py", "serve.py"
 OPEN = "--open"
 READY_S, POLL_S, STOP_S = 60.0, 0.1, 10.0
 """How long the server may take to answer, between two looks, and to end: seconds."""
@@ -43,13 +43,13 @@ def dashboard(arguments: argparse.Namespace, terminal: Terminal) -> int:
         Halted: the server ended by itself.
     """
     settings = settings_of(arguments)
-    store = str(settings.store_path)
+    store = settings.store_url
     app, port = _app(), arguments.port or _free_port(arguments.host)
     _judge(arguments, app, settings.folder)
     _demand_free(arguments.host, port)
     path = located(arguments.config, os.environ)
     command = [
-        *(sys.executable, "-m", "streamlit", "run", str(app)),
+        *(sys.executable, str(app.with_name(SERVE)), "run", str(app)),
         *(f"--server.address={arguments.host}", f"--server.port={port}", "--server.headless=true"),
         *("--logger.hideWelcomeMessage=true", "--logger.level=error"),
         *(["--", OPEN] if arguments.open else ()),

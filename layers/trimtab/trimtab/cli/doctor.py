@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.clock import SystemClock
@@ -24,7 +23,7 @@ FAILED = 3
 def doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make every check, whatever fails on the way; exit status 3 where one does."""
     visit = Visit(
-        None if arguments.config is None else Path(arguments.config),
+        arguments.config,
         os.environ,
         SystemClock(),
         send=arguments.send,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from trimtab.cli.values import iso_date, not_negative, number, positive
+from trimtab.cli.values import count, days, iso_date, not_negative, number, positive
 
-__all__ = ["apply", "backtest", "doctor", "plan", "sending"]
+__all__ = ["apply", "backtest", "doctor", "plan", "prune", "sending", "serve", "sweep"]
 
 
 def sending(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def backtest(parser: argparse.ArgumentParser) -> None:
 
 
 def _money(parser: argparse.ArgumentParser) -> None:
-    """Add what a backtest begins with, pays and is paid."""
+    """Add what a backtest begins with, and what trading and time cost or bring."""
     parser.add_argument(
         "--cost-bps",
         type=not_negative,
@@ -113,4 +113,54 @@ def _money(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="USD",
         help="comes in at each decision (default: 0)",
+    )
+
+
+def prune(parser: argparse.ArgumentParser) -> None:
+    """Add what pruning takes."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--older-than", type=days, metavar="DAYS", help="of sessions so long before the newest, such as 400d"
+    )
+    which.add_argument(
+        "--keep-sessions", type=count, metavar="N", help="of all but the last N sessions with inputs"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="list them, or remove them (default: list)",
+    )
+
+
+def serve(parser: argparse.ArgumentParser) -> None:
+    """Add what the schedule takes."""
+    parser.add_argument(
+        "--dry-run",
+        action=argparse.BooleanOptionalAction,
+        help="for each run: send nothing, or send (default: dry_run of the configuration)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="say whether a server of this portfolio lives, and end"
+    )
+
+
+def sweep(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `sweep`."""
+    parser.add_argument("--grid", metavar="FILE", required=True, help="what varies, as JSON: docs/sweep.md")
+    parser.add_argument("--data", metavar="FILE", help="daily bars, parquet or csv (default: the sample)")
+    parser.add_argument("--out", metavar="DIR", help="for what is kept and found (default: GRID-sweep)")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--on", choices=["here", "aws"], default="here", help="who plays (default: here)")
+    parser.add_argument("--machine", metavar="ARN", help="on aws: the state machine of the template")
+    parser.add_argument("--to", metavar="S3URL", help="on aws: where it is kept (default: store.url/sweeps)")
+    parser.add_argument(
+        "--memory", type=count, default=1769, metavar="MB", help="on aws: of a function (default: 1769)"
+    )
+    parser.add_argument(
+        "--cost-limit",
+        type=not_negative,
+        default=5.0,
+        metavar="USD",
+        help="on aws: what it may cost (default: 5)",
     )

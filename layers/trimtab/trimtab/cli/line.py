@@ -16,6 +16,7 @@ from trimtab.adapters.applog import AppLog
 from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
+from trimtab.cli.term import Term, ending_well
 from trimtab.desk import Desk
 from trimtab.errors import Halted, Interrupted, Misconfigured, TrimtabError
 from trimtab.settings import redactor
@@ -47,7 +48,7 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     settings = settings_of(arguments, dry_run=True)
     arrival = Arrival(only_plan=True, keep_plan=arguments.out is not None)
-    record, facts = _passed(arguments, settings, arrival, terminal, None)
+    record, facts = _passed(arguments, settings, arrival, terminal, None, _term(arguments))
     kept = record.get("saved")
     saved = None
     if kept is not None:
@@ -68,8 +69,8 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     settings = settings_of(arguments, dry_run=arguments.dry_run)
     arrival = Arrival(saved=opened(_read(Path(arguments.file)), arguments.file))
-    with _logged(settings, "apply") as log:
-        return _once(arguments, settings, arrival, terminal, log)
+    with _logged(settings, "apply") as log, _in_time(arguments, settings, terminal, log) as term:
+        return _once(arguments, settings, arrival, terminal, log, term)
 
 
 def _read(path: Path) -> bytes:
@@ -119,10 +120,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """
     settings = settings_of(arguments, dry_run=arguments.dry_run)
     arrival = Arrival(finish=arguments.finish)
-    with _logged(settings, "run") as log:
-        if arguments.sessions:
-            return _many(arguments, settings, arrival, terminal, log)
-        return _once(arguments, settings, arrival, terminal, log)
+    passed = _many if arguments.sessions else _once
+    with _logged(settings, "run") as log, _in_time(arguments, settings, terminal, log) as term:
+        return passed(arguments, settings, arrival, terminal, log, term)
 
 
 def _once(
@@ -131,8 +131,9 @@ def _once(
     arrival: Arrival,
     terminal: Terminal,
     log: AppLog | None,
+    term: Term,
 ) -> int:
-    record, facts = _passed(arguments, settings, arrival, terminal, log)
+    record, facts = _passed(arguments, settings, arrival, terminal, log, term)
     terminal.say(run_text(record, facts, terminal.page))
     return _finish(record, run_document(record), terminal, log, facts.seconds)
 
@@ -143,6 +144,7 @@ def _passed(
     arrival: Arrival,
     terminal: Terminal,
     log: AppLog | None,
+    term: Term,
 ) -> tuple[Document, Facts]:
     """Pass the line once, and give its record with what a page says besides."""
     started = time.perf_counter()
@@ -150,7 +152,7 @@ def _passed(
     step = getattr(arguments, "next", False)
     warn = _Untold(terminal, log)
     try:
-        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments), warn=warn) as desk:
+        with Desk.of(settings, os.environ, seconds_left=term, warn=warn) as desk:
             data = _data(desk)
             record = _pass(desk, arrival, step=step)
     except Exception as error:  # noqa: BLE001 - what is no run's end is raised again
@@ -181,17 +183,22 @@ def _taxes(settings: Settings, record: Document) -> dict[str, str]:
 
 
 def _many(
-    arguments: argparse.Namespace, settings: Settings, arrival: Arrival, terminal: Terminal, log: AppLog
+    arguments: argparse.Namespace,
+    settings: Settings,
+    arrival: Arrival,
+    terminal: Terminal,
+    log: AppLog,
+    term: Term,
 ) -> int:
     """Move to the next session and run, several times, until a run does not end well."""
     records: list[Document] = []
     warn = _Untold(terminal, log)
     try:
-        with Desk.of(settings, os.environ, seconds_left=_seconds_left(arguments), warn=warn) as desk:
+        with Desk.of(settings, os.environ, seconds_left=term, warn=warn) as desk:
             dry = ", dry run" if settings.dry_run else ""
             terminal.say(f"{settings.portfolio}: {settings.mode}{dry}, {_data(desk)}\n")
             terminal.say(session_head(terminal.page))
-            while len(records) < arguments.sessions and not (records and exit_status(records[-1])):
+            while len(records) < arguments.sessions and not (records and _is_last(records[-1], term)):
                 record = _one_of_many(desk, arrival, settings)
                 records.append(record)
                 terminal.say(session_line(record, terminal.page))
@@ -251,19 +258,26 @@ def _finish(
     return exit_status(record)
 
 
-def _seconds_left(arguments: argparse.Namespace) -> _SecondsLeft:
-    deadline: float = getattr(arguments, "deadline", None) or math.inf
-    return _SecondsLeft(time.monotonic() + deadline)
+def _is_last(record: Document, term: Term) -> bool:
+    """Say whether no further session is run: this one did not end well, or the program is to end."""
+    return term.ending or exit_status(record) != 0
 
 
-class _SecondsLeft:
-    """How long the command may still take, on the machine's clock."""
+def _term(arguments: argparse.Namespace) -> Term:
+    return Term(getattr(arguments, "deadline", None) or math.inf)
 
-    def __init__(self, due: float) -> None:
-        self._due = due
 
-    def __call__(self) -> float:
-        return self._due - time.monotonic()
+@contextmanager
+def _in_time(
+    arguments: argparse.Namespace, settings: Settings, terminal: Terminal, log: AppLog
+) -> Iterator[Term]:
+    """Give a verb that trades its time, of which SIGTERM leaves little; say so where it came."""
+    term = _term(arguments)
+    with ending_well(term):
+        yield term
+    if term.ending:
+        log.line("terminated", level=logging.WARNING, portfolio=settings.portfolio)
+        terminal.complain("SIGTERM came: nothing was sent after it. Run again in this session to go on.")
 
 
 class _Untold:
@@ -295,7 +309,8 @@ def _where(settings: Settings, host: str = "") -> str:
 @contextmanager
 def _logged(settings: Settings, verb: str) -> Iterator[AppLog]:
     """Keep the app log around a verb: a line at its start, and one for what escapes it."""
-    log = AppLog(settings.log_file, redact=redactor(os.environ).text)
+    # A secret that SSM keeps is learnt after this: each line is cleaned of what is known by then.
+    log = AppLog(settings.log_file, redact=lambda text: redactor(os.environ).text(text))
     log.line("start", verb=verb, portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
     try:
         yield log

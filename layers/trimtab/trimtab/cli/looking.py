@@ -10,7 +10,7 @@ from trimtab.show.document import EXIT_STATUS
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["diff", "explain", "history", "lots", "replay", "show"]
+__all__ = ["diff", "explain", "history", "lots", "replay", "show", "status"]
 
 
 def history(parser: argparse.ArgumentParser) -> None:
@@ -57,3 +57,8 @@ def replay(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
     which.add_argument("--all", action="store_true", help="every run of the portfolio")
+
+
+def status(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `status`."""
+    parser.add_argument("--all", action="store_true", help="every portfolio of the store, a line each")

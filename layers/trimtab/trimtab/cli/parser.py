@@ -333,15 +333,30 @@ VERBS = {
         "trimtab run --no-dry-run --sessions 5",
         _run,
     ),
+    "serve": Verb(
+        "serve",
+        "wake at the times of the schedule and run, until told to stop",
+        "trimtab serve",
+        _flags.serve,
+    ),
     "backtest": Verb(
         "backtest",
         "play the strategy over history, planned and reviewed as the bot does",
         "trimtab backtest --start 2005-01-01 --report backtest.html",
         _flags.backtest,
     ),
+    "sweep": Verb(
+        "sweep",
+        "play a grid of backtests on every core, and hold the best against luck",
+        "trimtab sweep --grid grid.json",
+        _flags.sweep,
+    ),
     "data": Verb("data", "fetch daily bars into a file, and check one", "trimtab data fetch", _data),
     "status": Verb(
-        "reading", "say how the portfolio stands: last run, holdings, halt flag", "trimtab status", _none
+        "reading",
+        "say how the portfolio stands: last run, holdings, halt flag",
+        "trimtab status",
+        looking.status,
     ),
     "history": Verb(
         "reading", "list past runs, all or some", "trimtab history --outcome halted", looking.history
@@ -355,6 +370,12 @@ VERBS = {
     ),
     "verify": Verb("replay", "hold the records against their sums", "trimtab verify", _none),
     "rebuild": Verb("replay", "make trades.db anew from the records", "trimtab rebuild", _none),
+    "prune": Verb(
+        "prune",
+        "take old inputs out of the store; records stay",
+        "trimtab prune --older-than 400d --no-dry-run",
+        _flags.prune,
+    ),
     "compare": Verb(
         "compare",
         "set the runs beside the backtest of the same sessions, and split the gap",

@@ -22,6 +22,7 @@ from trimtab.show.ledger import (
     find_run,
     holdings_of,
     read_record,
+    recent_portfolios,
     recent_runs,
     run_keys,
     warnings_of,
@@ -29,7 +30,7 @@ from trimtab.show.ledger import (
 )
 from trimtab.show.page import number
 from trimtab.show.run import Facts
-from trimtab.show.status import flag_document, history_text, record_text, status_text
+from trimtab.show.status import flag_document, fleet_text, history_text, record_text, status_text
 from trimtab.switch import kill_switch
 
 if TYPE_CHECKING:
@@ -52,10 +53,35 @@ def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
     Raises:
         Misconfigured: the configuration is not usable.
     """
+    if arguments.all:
+        return _all(settings_of(arguments), terminal)
     document = _status(settings_of(arguments))
     terminal.say(status_text(document, options_of(arguments), terminal.page))
     terminal.document(document)
     return 0
+
+
+def _all(settings: Settings, terminal: Terminal) -> int:
+    """Say how every portfolio of the store stands: each with a configuration, a run or a halt flag there."""
+    from trimtab.fleet import portfolios  # noqa: PLC0415 - only --all pays for it
+
+    store, trades = _opened(settings)
+    halts = (key.removeprefix("halts/") for key in store.list("halts/"))
+    names = sorted({*portfolios(store), *(row["portfolio"] for row in recent_portfolios(trades)), *halts})
+    found = [_standing(store, trades, name) for name in names]
+    terminal.say(fleet_text(found, settings.store_url, terminal.page))
+    terminal.document({"store": settings.store_url, "portfolios": found})
+    return 0
+
+
+def _standing(store: Store, trades: Trades, name: str) -> Document:
+    runs, (_rows, cash) = recent_runs(trades, name, 1), holdings_of(trades, name)
+    return {
+        "portfolio": name,
+        "halt": flag_document(kill_switch(store, name)),
+        "last_run": runs[0] if runs else None,
+        "equity": cash and cash["equity"],
+    }
 
 
 def _status(settings: Settings) -> Document:

@@ -43,7 +43,7 @@ def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments)
     replayer, keys = _replayer(settings)
     wanted = keys.values() if arguments.all else [keys[find_run(keys, arguments.run)]]
-    return _told((replayer.replay(folder) for folder in wanted), settings, terminal)
+    return _told((replayer.replay(folder) for folder in wanted), settings, terminal, one=not arguments.all)
 
 
 def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -129,9 +129,16 @@ def _told(
     more: Document | None = None,
     *,
     stands: bool = True,
+    one: bool = False,
 ) -> int:
-    """Tell what came of the runs, and of `more` than them, and give the exit status."""
-    runs = [replayed.document() | {"stands": replayed.stands} for replayed in replays]
+    """Tell what came of the runs, and of `more` than them, and give the exit status.
+
+    Of `one` run that was asked for, pruned inputs are no answer; among all, they speak against none.
+    """
+    runs = [
+        replayed.document() | {"stands": replayed.stands and not (one and replayed.result == "pruned")}
+        for replayed in replays
+    ]
     stands = stands and all(run["stands"] for run in runs)
     document = {
         "portfolio": settings.portfolio,

@@ -6,7 +6,18 @@ import argparse
 from datetime import date, time
 from decimal import Decimal, InvalidOperation
 
-__all__ = ["clock_time", "count", "iso_date", "not_negative", "number", "port", "positive", "share", "usd"]
+__all__ = [
+    "clock_time",
+    "count",
+    "days",
+    "iso_date",
+    "not_negative",
+    "number",
+    "port",
+    "positive",
+    "share",
+    "usd",
+]
 
 
 def number(text: str) -> float:
@@ -69,6 +80,18 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def days(text: str) -> int:
+    """Read a number of days, with or without a `d` behind it.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else.
+    """
+    digits = text.removesuffix("d")
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 100_000):  # noqa: PLR2004 - centuries
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, such as 400d")
+    return int(digits)
 
 
 def port(text: str) -> int:

@@ -14,8 +14,9 @@ CHECKS = (
     Check("python", "Python and the packages that a run imports", (), owner.python),
     Check("config", "config.json and the environment over it", (), owner.config),
     Check("extras", "packages that this configuration needs besides", ("config",), owner.extras),
+    Check("parameters", "SSM parameters can be read", ("config", "extras"), owner.parameters),
     Check("strategy", "the strategy loads, and has a universe", ("config",), owner.strategy),
-    Check("keys", "keys are there, and host and mode agree", ("config", "extras"), owner.keys),
+    Check("keys", "keys are there, and host and mode agree", ("parameters",), owner.keys),
     Check("account", "the account may trade, and adds up", ("keys",), broker.account),
     Check("store", "put-if-absent really excludes", ("config", "extras"), keeping.store),
     Check("binding", "the store is this account's and mode's", ("account", "store"), broker.binding),
@@ -27,8 +28,8 @@ CHECKS = (
     Check("trades", "trades.db opens and is sound", ("keys", "store"), keeping.trades),
     Check("halts", "no flag keeps the portfolio from trading", ("keys", "store"), keeping.halts),
     Check("approval", "no run waits for a person", ("trades",), keeping.approval),
-    Check("alerts", "alert URLs are allowed, and reached", ("config", "extras"), telling.alerts),
-    Check("heartbeat", "the watcher's URL is allowed, and reached", ("config",), telling.heartbeat),
+    Check("alerts", "alert URLs are allowed, and reached", ("parameters",), telling.alerts),
+    Check("heartbeat", "the watcher's URL is allowed, and reached", ("parameters",), telling.heartbeat),
     Check("duty", "paper: an id is taken once, even after its order ended", ("account", "calendar"), duty),
 )
 """Every check, in the order in which they are made."""

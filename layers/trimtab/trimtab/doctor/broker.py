@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from trimtab.stations import arrive
 if TYPE_CHECKING:
     from datetime import date
 
+    from trimtab.core.bars import Bars
     from trimtab.core.portfolio import SessionHours
 
 __all__ = ["account", "binding", "calendar", "clock", "data", "schedule", "symbols"]
@@ -130,7 +132,7 @@ def data(visit: Visit) -> Result:
         return Result("FAIL", "the calendar has no earlier session", "look at the broker's calendar")
     universe = visit.mandate.universe
     try:
-        bars = visit.bars = visit.world.market.bars(universe, past[0], now - BAR_DELAY)
+        bars = visit.world.market.bars(universe, past[0], now - BAR_DELAY)
     except Unreachable as error:
         if "subscription" not in str(error):
             raise
@@ -140,17 +142,18 @@ def data(visit: Visit) -> Result:
     if absent:
         hint = "check the spelling (BRK.B, not brk-b), and that it was listed then"
         return Result("FAIL", f"no bars of {named(absent)} in {feed}", hint)
-    return _fresh(visit, past[-1], feed)
+    return _fresh(visit, bars, past[-1], feed)
 
 
-def _fresh(visit: Visit, last: date, feed: str) -> Result:
-    """Say whether the last session is there, and whether quotes are."""
-    bars = visit.bars
-    there = bars is not None and bool((bars.sessions.astype(str) == str(last)).any())
-    if not there:
-        return Result(
-            "FAIL", f"{feed} has no bar of {last} yet", "wait for the vendor: a run would halt (stale)"
-        )
+def _fresh(visit: Visit, bars: Bars, last: date, feed: str) -> Result:
+    """Say whether the last session's bar is there of each symbol, and whether quotes are."""
+    known = bars.up_to(last)
+    there = bool(len(known.sessions)) and known.sessions[-1].item() == last
+    closes = known.close[-1].tolist() if there else [math.nan] * len(known.symbols)
+    behind = [s for s, close in zip(known.symbols, closes, strict=True) if math.isnan(close)]
+    if behind:
+        hint = "wait for the vendor: a run would halt (stale)"
+        return Result("FAIL", f"{feed} has no bar of {last} of {named(behind)} yet", hint)
     quoted = visit.world.market.quotes(visit.mandate.universe)
     lacking = sorted(set(visit.mandate.universe) - set(quoted))
     seen = f"{feed}, bars to {last}, quotes of {len(quoted)} of {len(visit.mandate.universe)}"

@@ -15,10 +15,8 @@ from trimtab.stations.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from trimtab.adapters.strategy_loader import Loaded
-    from trimtab.core.bars import Bars
     from trimtab.core.mandate import Mandate
     from trimtab.core.portfolio import SessionHours
     from trimtab.ports import Clock, World
@@ -62,7 +60,7 @@ class Visit:
     broker may take `patience_s` seconds a check.
     """
 
-    config: Path | None
+    config: str | None
     environ: Mapping[str, str]
     clock: Clock
     send: bool = False
@@ -74,7 +72,6 @@ class Visit:
     desk: Desk | None = None
     now: datetime | None = None
     calendar: tuple[SessionHours, ...] = ()
-    bars: Bars | None = None
     _due: float = 0.0
 
     @property

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from trimtab import __version__
+from trimtab.configuration import load, with_parameters
 from trimtab.desk import decider
 from trimtab.doctor.check import Result, Visit
-from trimtab.settings import load, receivers
+from trimtab.settings.secret import ALERT_URLS, BROKER, PARAMETER, SECRET_NAMES, named_parameters, split_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["config", "extras", "keys", "python", "strategy"]
+__all__ = ["config", "extras", "keys", "parameters", "python", "strategy"]
 
 OLDEST = (3, 11)
 """The oldest Python that Trimtab is made for (pyproject.toml, requires-python)."""
@@ -72,10 +73,12 @@ def _every(interval: str) -> str:
 
 def extras(visit: Visit) -> Result:
     """Look for the packages that this configuration needs besides."""
-    urls = [url.get_secret_value() for url in receivers(visit.environ).alert_urls]
+    urls = split_urls(visit.environ.get(ALERT_URLS, ""))
     apprise = any(urlsplit(url).scheme not in {"http", "https"} for url in urls if "://" in url)
+    named = any(visit.environ.get(name + PARAMETER) for name in (*BROKER, *SECRET_NAMES))
+    in_aws = named or visit.settings.store_url.startswith("s3://")
     wanted = {
-        "boto3": ("aws", visit.settings.store_url.startswith("s3://"), "the store in S3"),
+        "boto3": ("aws", in_aws, "what is kept in AWS"),
         "apprise": ("alerts", apprise, "an alert URL"),
     }
     needed = {name: (extra, why) for name, (extra, needs, why) in wanted.items() if needs}
@@ -83,6 +86,19 @@ def extras(visit: Visit) -> Result:
         if find_spec(name) is None:
             return Result("FAIL", f"{why} needs {name}", f"pip install 'trimtab[{extra}]'")
     return Result("ok", ", ".join(needed) or "none needed")
+
+
+def parameters(visit: Visit) -> Result:
+    """Read the SSM parameters that the environment names; their values are shown nowhere.
+
+    Raises:
+        Misconfigured: one is absent, forbidden, or given beside its value.
+    """
+    named = named_parameters(visit.environ, dict.fromkeys((*BROKER, *SECRET_NAMES)))
+    if not named:
+        return Result("ok", "none named")
+    with_parameters(visit.environ, named)
+    return Result("ok", f"read: {', '.join(named)}")
 
 
 def strategy(visit: Visit) -> Result:

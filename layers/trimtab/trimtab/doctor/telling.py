@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from trimtab.configuration import with_parameters
 from trimtab.core.message import Message
 from trimtab.desk import outlets
 from trimtab.doctor.check import Result, Visit
@@ -17,7 +18,7 @@ from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.stations.evidence import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["alerts", "heartbeat"]
 
@@ -34,13 +35,14 @@ def alerts(visit: Visit) -> Result:
     Raises:
         Misconfigured: one is not allowed, or needs a package that is not there.
     """
-    urls = [url.get_secret_value() for url in receivers(visit.environ).alert_urls]
+    environ = with_parameters(visit.environ, (ALERT_URLS,))
+    urls = [url.get_secret_value() for url in receivers(environ).alert_urls]
     if not urls:
         if visit.settings.mode == "simulated":
             return Result("ok", "none set")
         hint = f"set {ALERT_URLS}: a webhook of Slack, Discord or your own"
         return Result("warn", "nobody is told when a run halts", hint)
-    channels, _ = outlets(visit.settings, visit.environ)
+    channels, _ = outlets(visit.settings, _without(environ, HEARTBEAT_URL))
     names = ", ".join(channel.name for channel in channels)
     if not visit.send:
         return _reached(urls, f"{names}: reachable, nothing sent", names)
@@ -58,19 +60,25 @@ def heartbeat(visit: Visit) -> Result:
     Raises:
         Misconfigured: it is not allowed.
     """
-    url = receivers(visit.environ).heartbeat_url
+    environ = with_parameters(visit.environ, (HEARTBEAT_URL,))
+    url = receivers(environ).heartbeat_url
     if url is None:
         if visit.settings.mode == "simulated":
             return Result("ok", "none set")
         hint = f"set {HEARTBEAT_URL}: a check of Healthchecks, so that silence is an alarm"
         return Result("warn", "nobody notices when no run wakes", hint)
-    _, watcher = outlets(visit.settings, visit.environ)
+    _, watcher = outlets(visit.settings, _without(environ, ALERT_URLS))
     if watcher is None or not visit.send:
         return _reached([url.get_secret_value()], "reachable, nothing sent", "the watcher")
     why = _fault(lambda: watcher.success("doctor", "a ping of trimtab doctor, no run", TELL_S))
     if why:
         return Result("FAIL", why, "copy the URL again from the service")
     return Result("ok", "a ping was taken")
+
+
+def _without(environ: Mapping[str, str], name: str) -> dict[str, str]:
+    """Give the environment without what another check looks at."""
+    return {key: value for key, value in environ.items() if key != name}
 
 
 def _word(visit: Visit) -> Message:

@@ -149,7 +149,9 @@ def _event(key: str, blob: bytes) -> str:
     everyone = event.get("flag") == HALT_ALL
     subject = "every portfolio" if everyone else portfolio
     message = f"{who}: {code} {subject}" + (f": {why}" if why else "")
+    moment = "".join(letter for letter in str(event.get("at")) if letter.isalnum())
     known = {
+        "id": f"latch-{portfolio}-{moment}" if latched else event["id"],
         "message": why if latched else message,
         "flag": HALT_ALL if everyone else f"halts/{portfolio}",
         "code": code if code in {"halt", "resume", "latch"} else None,

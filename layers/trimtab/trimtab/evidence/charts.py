@@ -157,15 +157,15 @@ def areas(layers: Sequence[Layer], days: Days) -> list[Element]:
     return drawn[::-1]
 
 
-def bars(layers: Sequence[Layer], scale: Scale) -> list[Element]:
-    """Draw bars from zero, one a layer in each slot."""
+def bars(layers: Sequence[Layer], scale: Scale, *, beside: bool = True) -> list[Element]:
+    """Draw bars from zero, one a layer in each slot: beside each other, or each as wide as the slot."""
     zero = float(scale.at(np.zeros(1))[0])
     count = len(layers[0].values)
-    width = (1 - 2 * SHOULDER) / len(layers) / count
+    width = (1 - 2 * SHOULDER) / (len(layers) if beside else 1) / count
     drawn = []
     for i, layer in enumerate(layers):
         for slot, top in enumerate(scale.at(np.nan_to_num(layer.values)).tolist()):
-            left = (slot + SHOULDER) / count + i * width
+            left = (slot + SHOULDER) / count + (i * width if beside else 0)
             drawn.append(_rect(left, width, zero, top, layer.look))
     return [*drawn, _rule(Tick(zero, ""), "zero")]
 

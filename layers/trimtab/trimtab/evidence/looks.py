@@ -132,6 +132,17 @@ tbody tr + tr > * { border-top: 1px solid var(--rule); }
 .up { background: rgb(var(--up) / var(--t)); }
 .down { background: rgb(var(--down) / var(--t)); }
 
+.dots { fill: none; stroke: var(--own); stroke-width: 6; stroke-linecap: round; opacity: .5; }
+.dots.picked { stroke: rgb(var(--down)); stroke-width: 10; opacity: 1; }
+i.picked { background: rgb(var(--down)); }
+.mind { border-left: 3px solid rgb(var(--down)); background: var(--tint); padding: 14px 18px; }
+.mind { border-radius: 0 8px 8px 0; max-width: 76ch; }
+.surface table { width: auto; min-width: 0; table-layout: auto; }
+.surface th, .surface td { padding: 6px 12px; }
+.pair { display: grid; gap: 36px 48px; }
+.pair { grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
+.across { margin-top: 4px; }
+
 .code + .code { margin-top: 24px; }
 pre { margin: 0; padding: 16px 18px; background: var(--tint); border-radius: 8px; max-height: 480px; }
 pre { font: 13px/1.55 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }

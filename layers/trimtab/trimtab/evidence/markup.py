@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Element", "Node", "html", "node", "plain"]
+__all__ = ["Element", "Node", "fragment", "html", "node", "plain"]
 
 Element = ET.Element
 Node = Element | str
@@ -44,7 +44,12 @@ def plain(text: str) -> str:
 
 def html(page: Element) -> str:
     """Write a page."""
-    return f"<!DOCTYPE html>\n{ET.tostring(page, encoding='unicode', method='html')}\n"
+    return f"<!DOCTYPE html>\n{fragment(page)}\n"
+
+
+def fragment(part: Element) -> str:
+    """Write a part of a page."""
+    return ET.tostring(part, encoding="unicode", method="html")
 
 
 def _add(parent: Element, child: Node) -> None:

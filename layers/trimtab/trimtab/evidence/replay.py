@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decider", "Difference", "Replayed", "Replayer"]
 
-CLEARED = "inputs.parquet was taken away since"
-STANDING = frozenset({"equal", "sound", "unmade", "no_plan", "dead"})
+STANDING = frozenset({"equal", "sound", "unmade", "no_plan", "dead", "pruned"})
 """Results that speak against no record."""
 REVIEWED = "numbers"
 """The verdict that shows that a run reached the risk review."""
@@ -75,9 +74,9 @@ class Replayed:
     """What came of one run's replay.
 
     `result` is `equal`, `differs`, `damaged` (a file is not as it was written), `cleared` (its inputs were
-    taken away), `unmade` (its plan is of a run that left no record; it is the stored one), `no_plan` (it
-    never made one), `dead`, or of a verification `sound`. `weights` are `recomputed` or `recorded`; `detail`
-    says why, or what is wrong.
+    taken away), `pruned` (by `trimtab prune`, as its mark says), `unmade` (its plan is of a run that left no
+    record; it is the stored one), `no_plan` (it never made one), `dead`, or of a verification `sound`.
+    `weights` are `recomputed` or `recorded`; `detail` says why, or what is wrong.
     """
 
     run_id: str
@@ -136,7 +135,7 @@ class Replayer:
         if plan is None and REVIEWED not in {verdict["rule"] for verdict in record["verdicts"]}:
             return Replayed(sealed.run_id, sealed.session, "no_plan", None, _ended(record))
         if sealed.inputs is None:
-            return Replayed(sealed.run_id, sealed.session, "cleared", None, CLEARED)
+            return Replayed(sealed.run_id, sealed.session, *sealed.gone)
         return self._held(sealed, record, sealed.inputs)
 
     def _adopted(self, sealed: Sealed, maker: str) -> Replayed:
@@ -189,7 +188,7 @@ class Replayer:
             return _unread(sealed)
         self._witness(sealed.record)
         if sealed.cleared:
-            return Replayed(sealed.run_id, sealed.session, "cleared", None, CLEARED)
+            return Replayed(sealed.run_id, sealed.session, *sealed.gone)
         bars = None if sealed.inputs is None else self._bars(sealed.record, sealed.inputs)
         if isinstance(bars, str):
             return Replayed(sealed.run_id, sealed.session, "damaged", None, bars)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from trimtab.backtesting import stats
 from trimtab.evidence import panels, tables
-from trimtab.evidence.looks import STYLE
 from trimtab.evidence.markup import Element, html, node
 from trimtab.evidence.script import SCRIPT
+from trimtab.evidence.sheet import code as _code
+from trimtab.evidence.sheet import head as _head
+from trimtab.evidence.sheet import section as _section
 from trimtab.evidence.words import BESIDE, GROUPS, money, number, percent, stat
 
 if TYPE_CHECKING:
@@ -59,21 +59,6 @@ class _Seen(NamedTuple):
         """Give a statistic that is a number."""
         found = self.stats.get(name)
         return found if isinstance(found, int | float) else None
-
-
-def _head(title: str) -> Element:
-    """Give the head: it forbids the page every request, and every script but its own."""
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    return node(
-        "head",
-        node("meta", charset="utf-8"),
-        node("meta", http_equiv="Content-Security-Policy", content=policy),
-        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        node("meta", name="color-scheme", content="light dark"),
-        node("title", title),
-        node("style", STYLE),
-    )
 
 
 def _header(title: str, seen: _Seen) -> Element:
@@ -176,14 +161,6 @@ def _as_made(seen: _Seen, config: Mapping[str, object], command: str | None) -> 
         made.append(_code("Terms of the backtest", _json(seen.result.terms)))
     yield _section("How it was made", "What gives this page again.", *made)
     yield _section("Definitions", "What each figure means.", tables.glossary(seen.stats))
-
-
-def _section(title: str, caption: str, *content: Node) -> Element:
-    return node("section", node("h2", title), node("p", caption, class_="quiet"), content)
-
-
-def _code(label: str, text: str) -> Element:
-    return node("div", node("h3", label), node("pre", text, class_="box", tabindex="0"), class_="code")
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -1,11 +1,11 @@
-"""Script: lets the legends of the page follow the pointer, a finger or the arrow keys."""
+"""Script: lets the legends of charts follow the pointer, a finger or the arrow keys."""
 
 from __future__ import annotations
 
-__all__ = ["SCRIPT"]
+__all__ = ["SCRIPT", "WIRE"]
 
-SCRIPT = r"""
-for (const chart of document.querySelectorAll("[data-hover]")) {
+WIRE = r"""
+const wire = (chart) => {
   const read = JSON.parse(chart.dataset.hover);
   const when = chart.querySelector(".when b");
   const shown = [...chart.querySelectorAll(".legend li:not(.when) b")];
@@ -57,6 +57,10 @@ for (const chart of document.querySelectorAll("[data-hover]")) {
       if (step) { show(here + step); event.preventDefault(); }
     });
   }
-}
+};
+"""
+"""Defines what wires one chart."""
+
+SCRIPT = f"""{WIRE}for (const chart of document.querySelectorAll("[data-hover]")) wire(chart);
 """
 """Vanilla JavaScript; the page's policy names its digest, so that no other script runs."""

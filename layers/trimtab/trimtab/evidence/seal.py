@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trimtab.core.record import VERSION, canonical, digest, plan_digest
+from trimtab.evidence.prune import INPUTS, pruned
 from trimtab.stations.past import SUMS
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sealed", "opened", "plan_key"]
 
-RECORD, INPUTS = "record.json", "inputs.parquet"
+RECORD = "record.json"
 KEPT = (INPUTS, RECORD)
 """What a run's folder holds beside its sums, in their order."""
 
@@ -29,7 +30,7 @@ class Sealed:
 
     `record` is None where it can't be believed; `inputs` are the bytes of inputs.parquet, None without.
     `faults` name each file that is not as it was written, and how. `cleared`: its inputs were taken away
-    since. `dead`: the run died before its sums, so that its record never counted.
+    since, `pruned`: by `trimtab prune`. `dead`: the run died before its sums: its record never counted.
     """
 
     run_id: str
@@ -38,7 +39,15 @@ class Sealed:
     inputs: bytes | None = None
     faults: tuple[str, ...] = ()
     cleared: bool = False
+    pruned: bool = False
     dead: bool = False
+
+    @property
+    def gone(self) -> tuple[str, None, str]:
+        """What a replay gives where the inputs are gone: result, weights, detail."""
+        if self.pruned:
+            return "pruned", None, f"{INPUTS} was removed by trimtab prune"
+        return "cleared", None, f"{INPUTS} was taken away since"
 
 
 def opened(store: Store, folder: str) -> Sealed:
@@ -64,7 +73,8 @@ def opened(store: Store, folder: str) -> Sealed:
     except (ValueError, KeyError, TypeError) as error:
         return Sealed(run_id, session, faults=(f"{RECORD}: no record: {type(error).__name__} {error}",))
     known = None if faults else record
-    return Sealed(run_id, session, known, files.get(INPUTS), tuple(faults), cleared)
+    marked = cleared and pruned(store, folder, sums)
+    return Sealed(run_id, session, known, files.get(INPUTS), tuple(faults), cleared, marked)
 
 
 def plan_key(record: Document) -> str:

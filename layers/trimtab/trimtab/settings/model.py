@@ -114,6 +114,15 @@ class Store(BaseModel):
     """A directory (from this file) or s3://bucket/prefix. Default: ./trimtab-data, -paper, -live by mode."""
 
 
+class Broker(BaseModel):
+    """Where the broker's keys are, if not in the environment."""
+
+    model_config = _FIRM
+
+    parameters: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.-]+)+$")] | None = None
+    """A path in AWS's parameter store with the keys, hosts and alert URLs under their variables' names."""
+
+
 class Alerts(BaseModel):
     """What the owner is told of."""
 
@@ -176,6 +185,8 @@ class Settings(BaseSettings):
     """What no order may go beyond."""
     store: Store = Field(default_factory=Store)
     """Where the records are kept."""
+    broker: Broker = Field(default_factory=Broker)
+    """Where the broker's keys are."""
     alerts: Alerts = Field(default_factory=Alerts)
     """What the owner is told of."""
 

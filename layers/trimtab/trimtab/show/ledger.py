@@ -23,6 +23,7 @@ __all__ = [
     "find_run",
     "holdings_of",
     "read_record",
+    "recent_portfolios",
     "recent_runs",
     "run_keys",
     "warnings_of",
@@ -48,9 +49,17 @@ FROM holdings LEFT JOIN targets USING (run_id, symbol) WHERE portfolio = ? ORDER
 WARNINGS = """
 SELECT DISTINCT message FROM events WHERE level = 'warning' AND run_id IN (?, ?) ORDER BY message
 """
+PORTFOLIOS = """
+SELECT DISTINCT portfolio FROM runs ORDER BY portfolio
+"""
 CASH = """
 SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DESC LIMIT 1
 """
+
+
+def recent_portfolios(trades: Trades) -> list[Row]:
+    """Give the portfolios that have a run: `portfolio`, in ascending order."""
+    return trades.query(PORTFOLIOS, ())
 
 
 @dataclass(frozen=True, slots=True)

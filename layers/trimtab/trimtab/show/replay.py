@@ -18,6 +18,7 @@ MEANS = {
     "differs": "came out otherwise than recorded",
     "damaged": "not as it was written",
     "cleared": "without the inputs that it was worked out from",
+    "pruned": "sound, but for inputs that `trimtab prune` removed: not to be worked out again",
     "unmade": "with a plan whose maker left no record",
     "no_plan": "without a reviewed plan: nothing to work out",
     "dead": "died before its record",

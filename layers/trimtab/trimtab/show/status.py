@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trimtab.show.page import Page
     from trimtab.show.run import Facts
 
-__all__ = ["flag_document", "history_text", "record_text", "status_text"]
+__all__ = ["flag_document", "fleet_text", "history_text", "record_text", "status_text"]
 
 
 LONG_H = 72
@@ -40,6 +40,20 @@ def flag_document(flag: tuple[str, str] | None) -> Document | None:
     if not isinstance(written, dict):
         written = {"who": None, "at": None, "why": text}
     return {"flag": key, **{name: written.get(name) for name in ("who", "at", "why")}}
+
+
+def fleet_text(portfolios: Sequence[Document], store: str, page: Page) -> str:
+    """Say how every portfolio of a store stands, a line each."""
+    rows = []
+    for one in portfolios:
+        last = one["last_run"] or {}
+        state = "HALTED" if one["halt"] else str(last.get("outcome") or "no run yet")
+        equity = "-" if one["equity"] is None else usd(one["equity"])
+        why = (one["halt"] or {}).get("why") or last.get("reason") or ""
+        rows.append((one["portfolio"], state, str(last.get("session") or "-"), equity, str(why)))
+    columns = [Column("portfolio"), Column("last run"), Column("session"), Column("equity", right=True)]
+    found = table(page, f"{len(rows)} portfolios in {store}", [*columns, Column("why")], rows, cut=True)
+    return found or f"no portfolio is in {store} yet"
 
 
 def status_text(status: Document, options: str, page: Page) -> str:

@@ -11,7 +11,8 @@ Credentials, region and endpoint come from where every AWS tool finds them, and 
 from __future__ import annotations
 
 from trimtab.adapters.s3.document import read_document
+from trimtab.adapters.s3.guest import S3GuestTrades
 from trimtab.adapters.s3.store import S3Store
 from trimtab.adapters.s3.trades import S3Trades
 
-__all__ = ["S3Store", "S3Trades", "read_document"]
+__all__ = ["S3GuestTrades", "S3Store", "S3Trades", "read_document"]

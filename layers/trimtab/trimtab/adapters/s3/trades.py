@@ -10,7 +10,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.s3.bucket import PATIENCE_S, Blob, Bucket, Crossed, tries
-from trimtab.adapters.sqlite import damaged, migrate, translate, write
+from trimtab.adapters.sqlite import damaged, migrate, read_through, translate
+from trimtab.adapters.sqlrows import write
 from trimtab.errors import Halted
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class S3Trades:
         try:
             with self._opened(self._newest()) as database:
                 said = [str(row[0]) for row in database.execute("PRAGMA integrity_check(1)")]
+                if said == ["ok"]:
+                    read_through(database)
         except Halted as error:
             if error.code != "database_damaged":
                 raise

@@ -133,19 +133,25 @@ def dealt(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
 def slips(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
     """Give how many orders filled how far from their reference, in bins of 2 basis points: bps, orders, of.
 
-    `of` is `arrival` where the file keeps that price, else `close`. Above zero is a cost; beyond 100 basis
-    points orders count in the last bin.
+    `of` is `arrival` where the file keeps such prices of then, else `close`. Above zero is a cost; beyond
+    100 basis points orders count in the last bin.
     """
     there = view.columns("orders")
     if not there:
         return pl.DataFrame(schema=dict(SLIPS))
-    of = "arrival" if ARRIVAL in there else "close"
+    of = "arrival" if ARRIVAL in there and _arrivals(view, portfolio, since) else "close"
     bps = f"1e4 * (paid / {of} - 1) * CASE side WHEN 'buy' THEN 1 ELSE -1 END"
     sql = (
         f"SELECT 2.0 * ROUND(MAX(-100, MIN(100, {bps})) / 2), COUNT(*), '{of}'"  # noqa: S608 - the names are ours
         f" FROM ({_orders(there)}) WHERE done > 0 AND {of} > 0 GROUP BY 1 ORDER BY 1"
     )
     return _frame(view.rows(sql, (portfolio, since)), SLIPS)
+
+
+def _arrivals(view: View, portfolio: str, since: str) -> bool:
+    """Say whether any order of a portfolio since a session has an arrival price."""
+    sql = f"SELECT 1 FROM orders WHERE portfolio = ? AND session >= ? AND {ARRIVAL} IS NOT NULL LIMIT 1"  # noqa: S608 - the name is ours
+    return bool(view.rows(sql, (portfolio, since)))
 
 
 def short(view: View, portfolio: str, since: str = "") -> pl.DataFrame:

@@ -1,0 +1,94 @@
+"""Backtest: cells of a sweep. A batch of them in, one result object each, so that again is free."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trimtab.adapters.stores import open_store
+from trimtab.errors import Misconfigured, TrimtabError
+from trimtab.farm import Farmhand, play_batch
+from trimtab.settings import redactor
+from trimtab.sweep import code_of
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from trimtab.core.record import Document
+    from trimtab.ports import Store
+
+HERE = Path(__file__).resolve().parent
+"""Where strategy modules of one's own lie, beside this file."""
+
+
+def _line(entry: Document) -> str:
+    """Give a log line without any secret of the environment."""
+    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+
+
+logger = Logger(service="backtest", json_serializer=_line)
+farmhand = Farmhand.of(HERE, code_of)
+
+
+@cache
+def store_at(url: str) -> Store:
+    """Give the store at a URL; its connections outlive a call."""
+    return open_store(url)[0]
+
+
+class Event(BaseModel):
+    """What the state machine says: a store, a job in it, and the cells of a batch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    store: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,500}$")]
+    job: Annotated[str, Field(pattern=r"^jobs/[0-9a-f]{64}/job\.json$")]
+    cells: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
+
+
+class CellsFailed(Exception):  # noqa: N818 - what the state machine calls it
+    """Cells of a batch have no result; the others have theirs, and again plays only these."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: object, context: LambdaContext) -> Document:
+    """Play a batch, and say how many cells there were.
+
+    Raises:
+        CellsFailed: some failed; each one's reason lies beside the results.
+        Misconfigured: the event, the job or the code is wrong.
+        OSError: the store can't be read or written.
+    """
+    del context
+    try:
+        asked = parse(event)
+        failed = play_batch(store_at(asked.store), asked.job, asked.cells, farmhand)
+    except TrimtabError as error:
+        logger.error("failed", extra={"error": error.document()})  # noqa: TRY400 - the runtime adds the traceback
+        raise
+    logger.info("played", extra={"cells": len(asked.cells), "failures": failed})
+    if failed:
+        raise CellsFailed(f"{len(failed)} of {len(asked.cells)}: {failed[0]['code']}: {failed[0]['message']}")
+    return {"cells": len(asked.cells)}
+
+
+def parse(event: object) -> Event:
+    """Give the event, typed.
+
+    Raises:
+        Misconfigured: it has a key or a value that no event has.
+    """
+    try:
+        return Event.model_validate(event)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the event"
+        raise Misconfigured(
+            "bad_event", f"{where}: {first['msg']}", allowed="store, job, cells", hint="docs/sweep.md"
+        ) from None

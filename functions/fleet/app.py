@@ -1,0 +1,103 @@
+"""Fleet: one portfolio of many. The key of a configuration in, one run of the line, how it ended out."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from aws_lambda_powertools import Logger
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+
+from trimtab.errors import Misconfigured, TrimtabError
+from trimtab.fleet import run_member
+from trimtab.settings import redactor
+from trimtab.stations.arrive import Arrival
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from trimtab.core.record import Document
+
+
+def _line(entry: Document) -> str:
+    """Give a log line without any secret of the environment."""
+    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+
+
+logger = Logger(service="fleet", json_serializer=_line)
+
+TOLD = ("portfolio", "run_id", "session", "outcome", "stage", "reason")
+
+
+def _instant(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+class Event(BaseModel):
+    """What the state machine says: the store, and the key of one configuration in its bucket."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    store: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,500}$")]
+    key: Annotated[str, Field(pattern=r"^(.*/)?config/[a-z0-9-]{1,24}\.json$")]
+    scheduled_time: Annotated[AwareDatetime, BeforeValidator(_instant)] | None = None
+    dry_run: StrictBool = False
+
+    @property
+    def portfolio(self) -> str:
+        """The portfolio whose configuration it is."""
+        return self.key.rsplit("/", 1)[1].removesuffix(".json")
+
+
+class Stopped(Exception):  # noqa: N818 - what became of the run
+    """A run was halted or interrupted; its record says why."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: object, context: LambdaContext) -> Document:
+    """Run one portfolio, log how it ended once, and give that.
+
+    Raises:
+        Stopped: it was halted or interrupted, so that the state machine and its alarm see it.
+        Misconfigured: the event or the portfolio's configuration is wrong; nothing began.
+    """
+    asked = parse(event)
+    try:
+        record = run_member(
+            asked.store,
+            asked.portfolio,
+            os.environ,
+            Arrival(scheduled_time=asked.scheduled_time),
+            dry_run=asked.dry_run,
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
+            warn=lambda text: logger.warning("not told", extra={"detail": text}),
+        )
+    except TrimtabError as error:
+        logger.error("failed", extra={"portfolio": asked.portfolio, "error": error.document()})  # noqa: TRY400 - the runtime adds the traceback
+        raise
+    told = {name: record[name] for name in TOLD}
+    logger.info("run", extra=told)
+    if record["error"]:
+        raise Stopped(f"{asked.portfolio}: {record['outcome']}: {record['reason']}")
+    return told
+
+
+def parse(event: object) -> Event:
+    """Give the event, typed.
+
+    Raises:
+        Misconfigured: it has a key or a value that no event has.
+    """
+    try:
+        return Event.model_validate(event)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the event"
+        raise Misconfigured(
+            "bad_event",
+            f"{where}: {first['msg']}",
+            allowed="store, key (…/config/<portfolio>.json), scheduled_time, dry_run",
+            hint="docs/fleet.md",
+        ) from None

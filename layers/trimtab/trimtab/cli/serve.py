@@ -1,0 +1,131 @@
+"""Serve: the verb that keeps the schedule on this machine, and the one that looks whether it lives."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from trimtab.adapters.applog import AppLog
+from trimtab.adapters.pulse import Pulse
+from trimtab.cli.opened import settings_of
+from trimtab.errors import Halted
+from trimtab.settings import redactor
+from trimtab.show.serve import failure_message, failure_of, serve_text, told_of_life
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from trimtab.cli.terminal import Terminal
+    from trimtab.core.record import Document
+    from trimtab.settings import Settings
+
+__all__ = ["FRESH_S", "serve"]
+
+FRESH_S = 180.0
+"""A server shows itself twice a minute; silent for longer, it is taken for dead."""
+TELL_S = 5.0
+"""Seconds for each receiver of an alarm."""
+
+
+def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Serve until Ctrl-C or SIGTERM; with --check, say whether a server of this portfolio lives.
+
+    Raises:
+        Misconfigured: the configuration or the installation is not usable.
+        Halted: --check, and none lives.
+    """
+    settings = settings_of(arguments, dry_run=arguments.dry_run)
+    pulse = Pulse(settings.log_file.with_name(f"serve-{settings.portfolio}.json"))
+    if arguments.check:
+        return _check(pulse, terminal)
+    from trimtab.cli.host import Machine  # noqa: PLC0415 - looking for a sign of life needs none of it
+    from trimtab.cli.server import Server  # noqa: PLC0415 - as above
+
+    with Machine() as host:
+        Server(
+            settings,
+            lambda: settings_of(arguments, dry_run=arguments.dry_run),
+            host,
+            pulse,
+            _flags(arguments),
+            _teller(settings, terminal),
+            _alarm(terminal),
+        ).serve()
+    return 0
+
+
+def _check(pulse: Pulse, terminal: Terminal) -> int:
+    """Look for a fresh sign of life.
+
+    Raises:
+        Halted: there is none.
+    """
+    known, age, said = pulse.read(), None, ""
+    with suppress(ValueError, TypeError, KeyError):  # whatever lies there, it is no sign of life
+        age = (datetime.now(UTC) - datetime.fromisoformat(str(known["at"]))).total_seconds()
+        said = told_of_life(known, age)
+    if age is None or not said or not abs(age) <= FRESH_S:
+        raise Halted(
+            "not_serving",
+            "no server of this portfolio shows that it lives",
+            seen=f"nothing of it in {pulse.path}" if age is None else f"its last sign {age:.0f} s ago",
+            allowed=f"one of the last {FRESH_S:.0f} s",
+            hint="start `trimtab serve`, or look at what it said last",
+        )
+    terminal.say(said)
+    terminal.document(known | {"age_s": round(age, 1)})
+    return 0
+
+
+def _flags(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Give what each run is told of this command's flags."""
+    config = () if arguments.config is None else ("--config", arguments.config)
+    dry = {None: (), True: ("--dry-run",), False: ("--no-dry-run",)}[arguments.dry_run]
+    return (*config, *dry)
+
+
+def _teller(settings: Settings, terminal: Terminal) -> Callable[[str, Document], None]:
+    """Give what tells people, JSON readers and the log of an event."""
+
+    def tell(event: str, facts: Document) -> None:
+        with suppress(OSError):  # nobody may be reading, and the schedule goes on
+            terminal.say(serve_text(event, facts, terminal.page))
+            terminal.document({"event": event} | facts, indent=None)
+        if event == "next" or (event == "run" and not failure_of(facts)):
+            return  # a run that began has logged itself
+        log = AppLog(settings.log_file, redact=redactor(os.environ).text)
+        level = logging.ERROR if event == "run" else logging.INFO
+        log.line(f"serve_{event}", level=level, **({"portfolio": settings.portfolio} | facts))
+        log.close()
+
+    return tell
+
+
+def _alarm(terminal: Terminal) -> Callable[[Settings, Document], None]:
+    """Give what tells the owner of a run that could not tell of itself; what can't be told is said here."""
+
+    def alarm(settings: Settings, run: Document) -> None:
+        from trimtab.desk import outlets  # noqa: PLC0415 - a server that has nothing to tell stays small
+
+        message = failure_message(run, settings.portfolio, settings.mode)
+        try:
+            channels, heartbeat = outlets(settings, os.environ)
+            wanted = message.events[0] in settings.alerts.on and not settings.dry_run
+        except Exception as error:  # noqa: BLE001 - whatever ails the receivers, the schedule goes on
+            terminal.complain(f"warning: not told: {type(error).__name__}")
+            return
+        tells = [(one.name, partial(one.tell, message, TELL_S)) for one in channels if wanted]
+        if heartbeat is not None:
+            tells.append(("heartbeat", partial(heartbeat.fail, str(run["due"]), message.title, TELL_S)))
+        for name, tell in tells:
+            try:
+                tell()
+            except Exception as error:  # noqa: BLE001 - one receiver's fault is no other's
+                terminal.complain(f"warning: not told: {name}: {type(error).__name__}")
+
+    return alarm
