@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ def raised() -> list[Raised]:
 def ends() -> dict[str, str]:
     """Give the codes of runs that end well, with their outcome."""
     calls = (call for path in _sources() for call in _calls(ast.parse(path.read_text()), {"Ended"}))
-    return {ast.literal_eval(call.args[1]): ast.literal_eval(call.args[0]) for call in calls}
+    given = [[arg.value for arg in call.args[:2] if isinstance(arg, ast.Constant)] for call in calls]
+    return {str(values[1]): str(values[0]) for values in given if len(values) > 1}
 
 
 def noted() -> dict[str, str]:
@@ -103,13 +105,7 @@ def _sources() -> list[Path]:
 def _of_file(path: Path) -> Iterator[Raised]:
     tree = ast.parse(path.read_text())
     module = path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).as_posix()
-    constants = {
-        target.id: node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    constants = _constants(tree)
     handing = {**_handing_on(tree), **HANDED.get(module, {})}
     for call in _calls(tree, {*KINDS, *handing}):
         place, kind = handing.get(_name(call), (0, _name(call)))
@@ -119,6 +115,19 @@ def _of_file(path: Path) -> Iterator[Raised]:
         hint = next((_text(keyword.value) for keyword in call.keywords if keyword.arg == "hint"), "")
         for code in _codes(given[0], constants, f"{module}:{call.lineno}"):
             yield Raised(code, kind, _text(given[1]) if len(given) > 1 else "", hint, module)
+
+
+def _constants(tree: ast.Module) -> dict[str, object]:
+    """Give a module's own constants by name, and those that it takes from another module of the package."""
+    found: dict[str, object] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("trimtab."):
+            home = import_module(str(node.module))
+            found |= {alias.asname or alias.name: getattr(home, alias.name, None) for alias in node.names}
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            found |= dict.fromkeys(names, node.value.value)
+    return found
 
 
 def _handing_on(tree: ast.AST) -> dict[str, tuple[int, str]]:

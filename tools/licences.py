@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PAGE = ROOT / "docs/licences.md"
-GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "optimize")
+GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "optimize", "serve")
 """The locks of what a user installs; tools of development are none of it."""
 USUAL = {
     "3-Clause BSD License": "BSD-3-Clause",

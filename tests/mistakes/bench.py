@@ -119,7 +119,7 @@ class Bench:
         """Give a text without this run's folder, ports and Python's own words, which change with it."""
         text = text.replace(f"{self.folder}/", "").replace(str(self.folder), "this folder")
         text = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:8420", text)
-        text = re.sub(r"(line \d+, column \d+): [A-Z].*", r"\1", text)
+        text = re.sub(r"at line \d+, column \d+: [A-Z].*", "at its line and column", text)
         return re.sub(r"(SyntaxError|HTTPConnectionPool).*", r"\1: …", text)
 
 
