@@ -37,25 +37,20 @@ ENVIRON = {
     "APCA_API_SECRET_KEY": SECRET,
     "TRIMTAB_ALERT_URLS": ", ".join((*URLS, "tgram://123456789:canary_telegram_token_AbCdEf/987654321")),
     "TRIMTAB_HEARTBEAT_URL": CHECK,
-    "APCA_API_KEY_ID_PARAMETER": "/trimtab/canary/key",
-    "APCA_API_SECRET_KEY_PARAMETER": "/trimtab/canary/secret",
-    "TRIMTAB_ALERT_URLS_PARAMETER": "/trimtab/canary/alerts",
-    "TRIMTAB_HEARTBEAT_URL_PARAMETER": "/trimtab/canary/heartbeat",
     "AWS_SECRET_ACCESS_KEY": "canaryAwsSecret/with+odd=characters0000",
     "AWS_SESSION_TOKEN": "canaryAwsSession//////////token+of=a/role",
 }
-"""Every setting that holds a secret, or names one."""
+"""Every setting that holds a secret. (The name of an SSM parameter is none.)"""
 TELLTALES = (
     *(b"akcanarykeyoft", b"canary-secret-", b"canary-discord", b"canaryslacktok", b"canary-plain-t"),
-    *(b"canary_telegra", b"ca0a4e00-1111", b"/trimtab/canar", b"trimtab%2fcana", b"canaryawssecre"),
-    b"canaryawssessi",
+    *(b"canary_telegra", b"ca0a4e00-1111", b"canaryawssecre", b"canaryawssessi"),
 )
 """How each secret begins, in small letters: nothing longer may stand anywhere."""
 QUOTED = (
     *(KEY, SECRET, DISCORD, SLACK, PLAIN, CHECK, f"{CHECK}/start"),
     *(urlsplit(url).path for url in (DISCORD, SLACK, CHECK)),
     *(ENVIRON["TRIMTAB_ALERT_URLS"], "canary_telegram_token_AbCdEf"),
-    *(value for name, value in ENVIRON.items() if name.startswith("AWS_") or name.endswith("_PARAMETER")),
+    *(value for name, value in ENVIRON.items() if name.startswith("AWS_")),
 )
 """What an error may quote."""
 FORMS: tuple[Callable[[str], str], ...] = (
