@@ -174,7 +174,8 @@ def _made_up(
         "weights": dict.fromkeys(symbols, f"{0.95 / len(symbols):.6f}"),
         "closes": dict(zip(symbols, map(repr, price.tolist()), strict=True)),
         "positions_before": positions, "positions_after": positions if outcome == "traded" else [],
-        "quotes": [], "assets": [], "planned": [], "holds": [], "orders": orders, "fills": fills,
+        "quotes": [], "assets": [], "actions": [], "planned": [], "holds": [],
+        "orders": orders, "fills": fills,
         "verdicts": [
             verdict | {"rule": rule, "passed": outcome != "halted" or rule != "stale"}
             for rule in ("stale", "missing_session", "bad_price", "cash", "max_order_size", "max_turnover")
