@@ -166,7 +166,7 @@ Broken = tuple[str, str, str, "Callable[[Desk, Exchange], object]", "dict[str, s
 UNKNOWN = {"name": "equal_weight", "params": {"symbols": ["AAA", "NOPE"]}}
 BOUND = json.dumps({"h8": "00000000", "mode": "live"}).encode()
 BROKEN: dict[str, Broken] = {
-    "config is no JSON": ("config", "FAIL", "mend that", text('{"strategy": '), {}),
+    "config is no JSON": ("config", "FAIL", "it ends too early", text('{"strategy": '), {}),
     "a key is misspelt": ("config", "FAIL", "did you mean", keys(stratgy={}), {}),
     "live without its flag": ("config", "FAIL", "TRIMTAB_LIVE", keys(mode="live"), {}),
     "a dry run": ("config", "warn", '"dry_run": false', keys(dry_run=True), {}),

@@ -46,6 +46,7 @@ OUTSIDE = {
     "scp": "needs another machine",
     "ssh": "needs another machine",
     "sudo": "changes a machine",
+    "useradd": "changes a machine",
     "systemctl": "needs a machine with systemd",
     ".": "is of the shell that types it",
 }

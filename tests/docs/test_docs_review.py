@@ -60,7 +60,7 @@ def run(folder: Path, command: str) -> str:
         timeout=120,
     )
     assert "Traceback" not in done.stderr
-    return done.stderr + done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.mark.skipif(sample_file() is None, reason="the example's prices are of bokeh_sampledata (extra demo)")
