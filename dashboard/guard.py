@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -56,8 +57,8 @@ def gate() -> Gate:
         login = "auth" in st.secrets
         listed = st.secrets.get("dashboard", {}).get("emails", ())
         emails = frozenset(str(email).strip().lower() for email in listed if not isinstance(listed, str))
-    except StreamlitSecretNotFoundError:
-        login = False
+    except StreamlitSecretNotFoundError:  # also where there is a file and it can't be read: that keeps out
+        login = any(Path(str(place)).exists() for place in st.get_option("secrets.files"))
     visitor = dict(st.user) if login else {}
     return Gate(address, OPEN in sys.argv[1:], login, emails, visitor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,8 @@ def _line(entry: Document) -> str:
 
 logger = Logger(service="fleet", json_serializer=_line)
 
+_CONFIGURATION = re.compile(r"(.*/)?config/[a-z0-9-]{1,24}\.json")
+
 TOLD = ("portfolio", "run_id", "session", "outcome", "stage", "reason")
 
 
@@ -41,7 +44,7 @@ class Event(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     store: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,500}$")]
-    key: Annotated[str, Field(pattern=r"^(.*/)?config/[a-z0-9-]{1,24}\.json$")]
+    key: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,1024}$")]
     scheduled_time: Annotated[AwareDatetime, BeforeValidator(_instant)] | None = None
     dry_run: StrictBool = False
 
@@ -57,13 +60,16 @@ class Stopped(Exception):  # noqa: N818 - what became of the run
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: object, context: LambdaContext) -> Document:
-    """Run one portfolio, log how it ended once, and give that.
+    """Run one portfolio, log how it ended once, and give that; what is no configuration is passed over.
 
     Raises:
         Stopped: it was halted or interrupted, so that the state machine and its alarm see it.
         Misconfigured: the event or the portfolio's configuration is wrong; nothing began.
     """
     asked = parse(event)
+    if not _CONFIGURATION.fullmatch(asked.key):  # the map lists whatever lies there
+        logger.info("skipped", extra={"key": asked.key})
+        return {"skipped": asked.key}
     try:
         record = run_member(
             asked.store,

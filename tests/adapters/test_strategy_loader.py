@@ -144,8 +144,25 @@ def test_packages_and_neighbours(tmp_path: Path) -> None:
     assert resolve("pack_of_mine.inner:own", None, tmp_path, BUILT_IN)(NOTHING, 1.0) == {"SPY": 0.3}
 
 
-def test_python_path_comes_second(tmp_path: Path) -> None:
-    """A module that is not beside the configuration is looked for where Python looks."""
+@pytest.mark.parametrize("name", ["os:system", "subprocess:getoutput", "trimtab.cli:main", "json.tool:main"])
+def test_no_module_but_the_owners_is_a_strategy(tmp_path: Path, name: str) -> None:
+    """Whoever may write a configuration, or forge a record, can't name just any function of Python's."""
+    with pytest.raises(Misconfigured, match="there is no module"):
+        resolve(name, {"command": f"touch {tmp_path}/was_here"}, tmp_path, BUILT_IN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_working_folder_comes_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Lambda the configuration lies in no folder: modules are deployed beside the function."""
+    there = tmp_path / "deployed"
+    there.mkdir()
+    (there / "deployed_rule.py").write_text("def rule(history, equity):\n    return {'A': 0.5}\n")
+    monkeypatch.chdir(there)
+    assert resolve("deployed_rule:rule", {}, tmp_path, BUILT_IN)(NOTHING, 1.0) == {"A": 0.5}
+
+
+def test_a_built_in_has_its_long_name_too(tmp_path: Path) -> None:
+    """It lies in Trimtab's own package, wherever that is installed."""
     loaded = resolve("trimtab.strategies.equal_weight:equal_weight", {"symbols": ["A"]}, tmp_path, BUILT_IN)
     assert loaded(NOTHING, 1.0) == {"A": 1.0}
 

@@ -94,6 +94,19 @@ def test_whole_shares_share_the_new_cash() -> None:
     assert sized.quantity.tolist() == [0.0, 5.0, 5.0]
 
 
+def test_cash_that_buys_nothing_puts_nothing_off() -> None:
+    """401 USD are new, and a share of what is short costs 450: the sells would wait for it for ever."""
+    book = book_of(
+        {"A": 0.6, "B": 0.4}, {"A": 26.0, "B": 14.0}, {"A": 500.0, "B": 450.0}, cash=600.0, whole=True
+    )
+    execution = FIRST.model_copy(update={"cash_buffer": 0.01, "band": 0.005})
+    assert size(book, execution, WIDE).quantity.tolist() == [-3.0, 3.0]
+    fractions = replace(book, whole=np.array([False, False]))
+    small = execution.model_copy(update={"min_order_usd": 450.0})
+    assert size(fractions, small, WIDE).quantity[0] < 0
+    assert size(fractions, execution, WIDE).quantity[0] == 0
+
+
 @given(book=books(), execution=executions, risk=risks)
 def test_new_cash_alone_pays_for_the_buys(book: Book, execution: Execution, risk: Risk) -> None:
     """Where a sell waits, the buys cost no more than the new cash, and only exits are sold."""

@@ -152,7 +152,7 @@ def test_a_fleet_is_what_has_a_configuration(tmp_path: Any) -> None:  # noqa: AN
 @pytest.mark.parametrize(
     ("event", "code"),
     [
-        ({"store": "x", "key": "config/main.txt"}, "bad_event"),
+        ({"store": "x", "key": 1}, "bad_event"),
         ({"store": "x", "key": "config/main.json", "amount": 1}, "bad_event"),
         ({"store": "{store}", "key": "config/none.json"}, "no_config"),
         ({"store": "{store}", "key": "config/other.json"}, "wrong_portfolio"),
@@ -165,3 +165,9 @@ def test_what_is_no_portfolio_is_refused(tmp_path: Any, event: dict[str, Any], c
     with pytest.raises(Misconfigured) as refused:
         app.handler(event, Context())
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("key", ["config/", "config/main.txt", "config/config.schema.json", "main.json"])
+def test_what_lies_beside_the_configurations_is_passed_over(key: str) -> None:
+    """A folder's marker, a schema for the editor: no error, for the alarm counts errors."""
+    assert app.handler({"store": "s3://nowhere", "key": key}, Context()) == {"skipped": key}

@@ -182,6 +182,15 @@ def _read(settings: Settings, environ: Mapping[str, str], *, told: bool) -> Mapp
     return with_parameters(environ, (*names, *((ALERT_URLS, HEARTBEAT_URL) if told else ())))
 
 
+def told_from(settings: Settings, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Give the environment with what AWS keeps of the alert and ping URLs.
+
+    Raises:
+        Misconfigured: it can't be read.
+    """
+    return _own_keys(settings, with_parameters(environ, (ALERT_URLS, HEARTBEAT_URL)))
+
+
 def _own_keys(settings: Settings, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Give the environment with what lies below `broker.parameters` in its place, if that is set.
 

@@ -173,7 +173,7 @@ def _submitted(
     execution = _started(work, missing[1:], costs, field)
     names = [work.digests[i] for i in missing[1:]]
     _followed(execution, names, field, progress)
-    return found | _gathered(field.store, names) | _gathered(field.store, names, "failed")
+    return found | _gathered(field.store, names, "failed") | _gathered(field.store, names)
 
 
 def _started(work: Work, missing: Sequence[int], costs: Estimate, field: Field) -> str:

@@ -108,8 +108,12 @@ def _tell(error: Exception, name: str, environ: Mapping[str, str], warn: Callabl
         heard = receivers(with_parameters(environ, (ALERT_URLS, HEARTBEAT_URL)))
         urls = [url.get_secret_value() for url in heard.alert_urls]
         channels = notifiers(urls, clock, wire, where="TRIMTAB_ALERT_URLS", allow_private=False)
-        for channel in channels:
+    except Misconfigured as untold:
+        warn(f"not told: {untold}")
+        return
+    for channel in channels:
+        try:
             if message is not None:
                 channel.tell(message, TELL_S)
-    except (Undelivered, Misconfigured) as untold:
-        warn(f"not told: {untold}")
+        except Undelivered as untold:  # one that is down keeps nothing from the others
+            warn(f"not told: {untold}")

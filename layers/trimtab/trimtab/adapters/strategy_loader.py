@@ -117,7 +117,7 @@ def _module(name: str, folder: Path) -> ModuleType:
     if not name or not all(part.isidentifier() for part in name.split(".")):
         raise Misconfigured(CODE, "not a module's name", seen=name, allowed="package.module:function")
     try:
-        return _module_beside(name, folder) or importlib.import_module(name)
+        return _module_beside(name, folder) or _module_beside(name, Path()) or _of_trimtab(name)
     except ModuleNotFoundError as cause:
         own = cause.name is not None and (name == cause.name or name.startswith(f"{cause.name}."))
         message = (
@@ -212,6 +212,13 @@ def _takes_two(function: Callable[..., Any]) -> bool:
         p for p in parameters if p.default is p.empty and p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}
     ]
     return len(plain) >= 2 and demanded == plain[:2]  # noqa: PLR2004 - history and equity
+
+
+def _of_trimtab(name: str) -> ModuleType:
+    """Import a built-in strategy's module, and nothing else of Python's: os:system is a function, too."""
+    if not name.startswith("trimtab.strategies."):
+        raise ModuleNotFoundError(name, name=name)
+    return importlib.import_module(name)
 
 
 def _made(name: str, factory: Callable[..., Any], params: Mapping[str, object]) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.clock import SystemClock
@@ -22,6 +23,9 @@ FAILED = 3
 
 def doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Make every check, whatever fails on the way; exit status 3 where one does."""
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # ends as Ctrl-C does: what it sent is cancelled
     visit = Visit(
         arguments.config,
         os.environ,

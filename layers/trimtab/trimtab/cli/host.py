@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
+from trimtab.settings import redactor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType, TracebackType
@@ -127,7 +129,7 @@ class Machine:
             self._await(child, began, beat)
             out.seek(0)
             err.seek(max(0, err.seek(0, os.SEEK_END) - SAID_BYTES))
-            said = err.read().decode("utf-8", "replace")
+            said = redactor(os.environ).text(err.read().decode("utf-8", "replace"))
             return Ended(child.returncode, _document(out.read()), said, time.monotonic() - began)
 
     def _await(self, child: subprocess.Popen[bytes], began: float, beat: Callable[[], None]) -> None:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "plan", "run"]
 
+NOT_SAVED = 3
+"""The exit status, at least, where a plan was to be saved and there is none."""
+
 
 def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Decide, plan and review, and send nothing; keep the plan in a file where one is named.
@@ -58,7 +61,8 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(plan_text(record, facts, terminal.page, saved))
     if arguments.out is not None and saved is None:
         terminal.complain(f"no plan was saved: {record['reason']}")
-    return _finish(record, planned_document(record, saved), terminal, None, None)
+    status = _finish(record, planned_document(record, saved), terminal, None, None)
+    return max(status, NOT_SAVED) if arguments.out is not None and saved is None else status
 
 
 def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:

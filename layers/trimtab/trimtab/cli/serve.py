@@ -109,15 +109,19 @@ def _teller(settings: Settings, terminal: Terminal) -> Callable[[str, Document],
 def _alarm(terminal: Terminal) -> Callable[[Settings, Document], None]:
     """Give what tells the owner of a run that could not tell of itself; what can't be told is said here."""
 
+    def complain(text: str) -> None:
+        with suppress(OSError):  # nobody may be reading, and the schedule goes on
+            terminal.complain(text)
+
     def alarm(settings: Settings, run: Document) -> None:
-        from trimtab.desk import outlets  # noqa: PLC0415 - a server that has nothing to tell stays small
+        from trimtab.desk import outlets, told_from  # noqa: PLC0415 - a server that has nothing to tell stays small
 
         message = failure_message(run, settings.portfolio, settings.mode)
         try:
-            channels, heartbeat = outlets(settings, os.environ)
+            channels, heartbeat = outlets(settings, told_from(settings, os.environ))
             wanted = message.events[0] in settings.alerts.on and not settings.dry_run
         except Exception as error:  # noqa: BLE001 - whatever ails the receivers, the schedule goes on
-            terminal.complain(f"warning: not told: {type(error).__name__}")
+            complain(f"warning: not told: {type(error).__name__}")
             return
         tells = [(one.name, partial(one.tell, message, TELL_S)) for one in channels if wanted]
         if heartbeat is not None:
@@ -126,6 +130,6 @@ def _alarm(terminal: Terminal) -> Callable[[Settings, Document], None]:
             try:
                 tell()
             except Exception as error:  # noqa: BLE001 - one receiver's fault is no other's
-                terminal.complain(f"warning: not told: {name}: {type(error).__name__}")
+                complain(f"warning: not told: {name}: {type(error).__name__}")
 
     return alarm

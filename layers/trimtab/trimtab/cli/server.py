@@ -33,7 +33,7 @@ class Server:
     """One portfolio's schedule on one machine.
 
     `load` gives the settings as they are now; `flags` go to every run; `tell` is told what happens, `alarm`
-    of a run that could not begin or broke, once for each reason.
+    of a run that could not begin or broke, once a day for each reason.
     """
 
     settings: Settings
@@ -89,7 +89,7 @@ class Server:
         self._last = _outcome(due, ended)
         if not (self.host.stopping and ended.status):  # asked to end: the next start goes on with it
             self.handled = due
-            self._judge()
+            self._judge(due)
         self._beat()
         self.tell("run", self._last)
 
@@ -98,12 +98,13 @@ class Server:
         further = self.handled is not None and session_of(self.handled) != session_of(due)
         return ("--next",) if further and self.settings.mode == "simulated" else ()
 
-    def _judge(self) -> None:
-        """Raise the alarm for a run that could not tell of itself, once for each reason."""
+    def _judge(self, due: datetime) -> None:
+        """Raise the alarm for a run that could not tell of itself, once a day for each reason."""
         code = failure_of(self._last)
-        if code and code != self._alarmed:
+        seen = f"{session_of(due)} {code}" if code else ""
+        if seen and seen != self._alarmed:
             self.alarm(self.settings, self._last)
-        self._alarmed = code
+        self._alarmed = seen
 
     def _beat(self) -> None:
         """Show that the server lives."""

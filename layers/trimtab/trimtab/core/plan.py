@@ -186,16 +186,18 @@ def size(book: Book, execution: Execution, risk: Risk, guard: NDArray[np.int32] 
 def _cash_first(gap: Floats, wish: Sized, book: Book, execution: Execution, marks: list[Mark]) -> Floats:
     """Put off what is sold only in part while new cash waits, and fit the buys, shares (m,), to that cash.
 
-    New is what stands above the cash that the targets leave, from the band's worth on: less of it would put
-    off sells day after day for cents.
+    New is what stands above the cash that the targets leave, from the band's worth on.
     """
     new = book.cash - book.equity * (1 - float(wish.weights.sum()))
     buys, later = np.where(gap > 0, gap, 0.0), (gap < 0) & ~_leaves(wish)
     if not buys.any() or new <= 0 or new < execution.band * book.equity:
         return gap
-    marks.append((Why.CASH_FIRST, later))
-    fitted = _within_cash(buys, new, book, marks)
-    return np.where(later, 0.0, np.where(gap > 0, buys if fitted is None else fitted, gap))
+    cut: list[Mark] = [(Why.CASH_FIRST, later)]
+    buys = buys if (fitted := _within_cash(buys, new, book, cut)) is None else fitted
+    if not (round_down(buys, book.whole) * book.price >= execution.min_order_usd).any():
+        return gap  # it buys nothing by itself: sells that waited for it would wait for ever
+    marks += cut
+    return np.where(later, 0.0, np.where(gap > 0, buys, gap))
 
 
 def order_sizes(symbols: Sequence[str], risk: Risk) -> float | NDArray[np.float64]:

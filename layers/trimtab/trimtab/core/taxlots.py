@@ -296,12 +296,15 @@ def _near(lots: list[Lot], day: date) -> int:
 
 
 def _washed(closed: Closed, lots: list[Lot]) -> tuple[Closed, list[Lot]]:
-    """Match a loss with lots that were bought at most 30 days before: the sale, and the lots, afterwards."""
+    """Match a loss with other lots bought at most 30 days before: the sale, and the lots, afterwards.
+
+    What is left of the lot that was sold replaces nothing (Revenue Ruling 56-602).
+    """
     if not (closed.gain or NONE) < 0:
         return closed, lots
     after = []
     for lot in lots:
-        near = lot.acquired is not None and lot.acquired >= closed.sold - WASH_DAYS
+        near = lot.acquired is not None and closed.sold - WASH_DAYS <= lot.acquired != closed.acquired
         some = min(closed.qty - closed.washed, lot.qty - lot.spent) if near else NONE
         closed = replace(closed, washed=closed.washed + some) if some else closed
         after.append(replace(lot, spent=lot.spent + some) if some else lot)

@@ -2,8 +2,8 @@
 
 A buy of a share far below its price is sent, found by its id, cancelled and seen ended; then the same id is
 sent again, and must be refused. Its id is none of ours (`tt1-…`), so no run takes it for its own; its symbol
-is outside the universe where one can be had, so no run stops at it. Whatever happens on the way, the order
-is cancelled and looked for at the end.
+is outside the universe, so no run stops at it. Whatever happens on the way, the order is cancelled and
+looked for at the end.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from trimtab.core.portfolio import OrderRequest
 from trimtab.core.schedule import BAR_DELAY, hours_of, session_of
 from trimtab.doctor.check import Result, Skipped, Visit
 from trimtab.ports import Accepted, Refused, Unauthorized, Unreachable
+from trimtab.switch import kill_switch
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,6 +38,8 @@ LEAST_USD = Decimal(2)
 """Value of the order at least: the broker takes none below 1 USD."""
 CENT = Decimal("0.01")
 BEHIND = timedelta(days=10)
+LATE = timedelta(minutes=10)
+"""Before the close: an order that reaches the broker after it would wait for the next open."""
 """How far back a last close is looked for."""
 ENDS_S = 30.0
 """Seconds that an order may take to be found, or to end once it was cancelled."""
@@ -67,8 +70,10 @@ def duty(visit: Visit) -> Result:
         raise Skipped("--no-order")
     now = visit.now
     hours = None if now is None else hours_of(visit.calendar, session_of(now))
-    if now is None or hours is None or not hours.opens <= now <= hours.closes:
+    if now is None or hours is None or not hours.opens <= now <= hours.closes - LATE:
         raise Skipped("the market is closed: an order might wait for its open to be cancelled")
+    if kill_switch(visit.world.store, visit.settings.portfolio) is not None:
+        raise Skipped("a halt is set: nothing is sent")
     visit.hurry(SECONDS)
     request = _far_order(visit, now)
     try:
@@ -91,18 +96,20 @@ def _far_order(visit: Visit, now: datetime) -> OrderRequest:
     Raises:
         Skipped: no symbol has a price.
     """
-    universe = visit.mandate.universe
-    outside = [symbol for symbol in LIQUID if symbol not in universe]
-    for some in (outside, list(universe)):
-        listed = visit.world.broker.assets(some)
-        fit = [s for s, asset in listed.items() if asset.status == "active" and asset.tradable]
-        prices = _lowest(visit, fit, now) if fit else {}
-        if prices:
-            symbol = min(prices, key=lambda s: (prices[s], s))
-            limit = (prices[symbol] * FAR).quantize(CENT, ROUND_FLOOR)
-            qty = Decimal(int(LEAST_USD / limit) + 1) if limit < LEAST_USD else Decimal(1)
-            return OrderRequest(f"{PREFIX}{secrets.token_hex(8)}", symbol, "buy", "limit", qty, limit)
-    raise Skipped("no symbol has a price to stay away from")
+    some = [symbol for symbol in LIQUID if symbol not in visit.mandate.universe]
+    if (
+        visit.mandate.loopback
+    ):  # an exchange of one's own may know no others; elsewhere a run beside it would halt
+        some += visit.mandate.universe
+    listed = visit.world.broker.assets(some)
+    fit = [s for s, asset in listed.items() if asset.status == "active" and asset.tradable]
+    prices = _lowest(visit, fit, now) if fit else {}
+    if not prices:
+        raise Skipped("no symbol outside of the universe has a price to stay away from")
+    symbol = min(prices, key=lambda s: (prices[s], s))
+    limit = (prices[symbol] * FAR).quantize(CENT, ROUND_FLOOR)
+    qty = Decimal(int(LEAST_USD / limit) + 1) if limit < LEAST_USD else Decimal(1)
+    return OrderRequest(f"{PREFIX}{secrets.token_hex(8)}", symbol, "buy", "limit", qty, limit)
 
 
 def _lowest(visit: Visit, symbols: list[str], now: datetime) -> dict[str, Decimal]:
@@ -112,7 +119,8 @@ def _lowest(visit: Visit, symbols: list[str], now: datetime) -> dict[str, Decima
     """
     quotes = visit.world.market.quotes(symbols)
     bars = visit.world.market.bars(symbols, session_of(now) - BEHIND, now - BAR_DELAY)
-    closes = dict(zip(bars.symbols, bars.close[-1].tolist() if len(bars.close) else (), strict=False))
+    last = bars.close[-1].tolist() if len(bars.close) else ()
+    closes = {s: close for s, close in zip(bars.symbols, last, strict=False) if close > 0}  # no NaN
     known = {
         symbol: (quote.last or Decimal(0), quote.bid, Decimal(str(closes.get(symbol, 0.0))))
         for symbol, quote in quotes.items()
@@ -140,7 +148,10 @@ def _prove(visit: Visit, request: OrderRequest) -> Result:
     ended = _ended(visit, request.client_order_id)
     if ended.filled_qty > 0:
         raise _Unproven(Result("FAIL", f"{ended.filled_qty} filled at half its price", "look at the account"))
-    return _judge_again(visit, broker.submit(request), first)
+    again = broker.submit(request)
+    if isinstance(again, Accepted):
+        broker.cancel(again.order.id)
+    return _judge_again(visit, again, first)
 
 
 def _judge_first(outcome: Submitted) -> None:

@@ -41,9 +41,10 @@ WHERE portfolio = ? AND dry_run = 0 AND phase = 'before'
 """
 MONTHLY = """
 SELECT MAX(run_id) AS run_id, session FROM runs
-WHERE portfolio = ? AND inputs_digest IS NOT NULL GROUP BY substr(session, 1, 7) ORDER BY session
+WHERE portfolio = ? AND inputs_digest IS NOT NULL
+GROUP BY substr(session, 1, 7), config_digest ORDER BY session, run_id
 """
-"""One run a month: each record tells the actions of 20 sessions more than the strategy looks back."""
+"""One run a month and configuration: a record tells the actions of its sessions, and two weeks before."""
 PRICES = "SELECT session, symbol, price FROM holdings WHERE portfolio = ?"
 NOT_ADVICE = "first in, first out; an aid and no tax advice: what the broker reports counts"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from trimtab.core.allocation import Allocation, allocate
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from trimtab.stations.arrive import Today
     from trimtab.stations.evidence import Evidence
 
+TOLD_BEFORE = timedelta(days=14)
+"""Actions are asked for from so long before the first bar: one record a month then tells of all of it."""
 NEWS_SESSIONS = 5
 """A warning about a bar is told for so many sessions; its verdict stands in every record."""
 
@@ -45,7 +48,9 @@ def fetch(world: World, mandate: Mandate, today: Today, evidence: Evidence) -> B
     bars = bars.up_to(past_sessions[-1])
     evidence.bars = bars
     evidence.inputs_digest = inputs_digest(bars)
-    evidence.actions = world.market.actions(mandate.universe, past_sessions[0], past_sessions[-1])
+    evidence.actions = world.market.actions(
+        mandate.universe, past_sessions[0] - TOLD_BEFORE, past_sessions[-1]
+    )
     return bars
 
 
