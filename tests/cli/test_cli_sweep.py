@@ -163,6 +163,14 @@ def kept_in(folder: Path) -> int:
             return 0
 
 
+HEARING = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("trimtab", run_name="__main__")
+"""
+"""Trimtab that hears Ctrl-C also where the tests were started in the background, which is deaf to it."""
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_sweep_that_is_stopped_goes_on_where_it_was(desk: Desk, how: signal.Signals) -> None:
     """What was finished is not played again; SIGTERM and Ctrl-C say so and end with 130."""
@@ -172,7 +180,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(desk: Desk, how: signal.Si
     grid = {"strategy": "slow:rule", "params": params, "ends": "2017-06-30", "plan": "exact"}
     (desk.folder / "config.json").write_text(json.dumps(CONFIG | {"universe": list(SYMBOLS)}))
     (desk.folder / "grid.json").write_text(json.dumps(grid))
-    command = [sys.executable, "-m", "trimtab", *SWEEP, "--workers", "2"]
+    command = [sys.executable, "-c", HEARING, *SWEEP, "--workers", "2"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=desk.folder, stdout=pipe, stderr=pipe, text=True) as running:
         end = time.monotonic() + 60

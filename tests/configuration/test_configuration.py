@@ -94,9 +94,9 @@ def test_strategies_and_data_are_found_in_the_working_folder() -> None:
     settings = load(URL, {}, {})
     assert settings.folder == Path()
     assert settings.data_file == Path("bars.parquet")
-    put_raw(f"s3://{BUCKET}/config", "mine.py", b"raise SystemExit('code from a bucket')")
-    own = load(URL, {"strategy": {"name": "mine:strongest"}}, {})
-    with pytest.raises(Misconfigured, match="there is no module mine"):
+    put_raw(f"s3://{BUCKET}/config", "of_the_bucket.py", b"raise SystemExit('code from a bucket')")
+    own = load(URL, {"strategy": {"name": "of_the_bucket:strongest"}}, {})
+    with pytest.raises(Misconfigured, match="there is no module of_the_bucket"):
         Desk.of(own, {name: "x" for name in SECRETS if name.startswith("APCA")})
 
 
@@ -309,11 +309,11 @@ def test_doctor_looks_at_what_ssm_keeps(
     """A webhook in SSM is found and reached; one that can't be read fails that check, and no other."""
     rule = {"name": "equal_weight", "params": {"symbols": ["AAA", "BBB"]}}
     (tmp_path / "config.json").write_text(json.dumps({"strategy": rule}))
-    monkeypatch.setenv("TRIMTAB_ALERT_URLS_PARAMETER", "/doctor/alerts")
+    monkeypatch.setenv("TRIMTAB_ALERT_URLS_PARAMETER", "/doctor/webhooks")
     with ScriptedServer() as chat, closing(botocore.session.get_session().create_client("ssm")) as ssm:
         main(["doctor", "--json"])
         before = json.loads(capsys.readouterr().out)["checks"]
-        ssm.put_parameter(Name="/doctor/alerts", Value=f"{chat.url}/hook", Type="SecureString")
+        ssm.put_parameter(Name="/doctor/webhooks", Value=f"{chat.url}/hook", Type="SecureString")
         main(["doctor", "--json"])
         after = json.loads(capsys.readouterr().out)["checks"]
     assert [check["name"] for check in before if check["status"] == "FAIL"] == ["parameters"]

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTATE = ROOT / "tests/mutation/mutate.py"
 SURVIVORS = ROOT / "tests/mutation/survivors.txt"
 SOURCE = ROOT / "layers/trimtab/trimtab"
-QUICK = tuple(f"tests/core/test_plan{part}.py" for part in ("", "_edges", "_marks"))
+QUICK = tuple(f"tests/core/test_plan{part}.py" for part in ("", "_cash_first", "_edges", "_marks"))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
