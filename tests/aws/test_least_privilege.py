@@ -99,6 +99,9 @@ def test_a_run_may_read_and_write_its_store_and_no_more() -> None:
         "logs:PutLogEvents": {"arn:RebalanceLogs"},
         "sqs:SendMessage": {"arn:FailedEvents"},
         "ssm:GetParameters": may["ssm:GetParameters"],
+        "ssm:GetParametersByPath": {
+            f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/trimtab-paper/fleet/main"  # broker.parameters
+        },
         "s3:GetObject": {"arn:StoreBucket/*"},
         "s3:PutObject": {"arn:StoreBucket/*"},
         "s3:ListBucket": {"arn:StoreBucket"},

@@ -29,7 +29,7 @@ def test_an_environment_deploys_its_own_stack(mode: str) -> None:
     assert chosen["Mode"] == mode
     assert given["stack_name"] == f"trimtab-{mode}"
     assert given["tags"] == ["application=trimtab", f"mode={mode}"]
-    assert given["capabilities"] == "CAPABILITY_IAM"
+    assert given["capabilities"] == "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
     assert given["confirm_changeset"] is (mode == "live")
     assert stack(chosen, given["stack_name"]).of_type("Lambda::Function")
 

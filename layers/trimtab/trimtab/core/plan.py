@@ -190,7 +190,7 @@ def _cash_first(gap: Floats, wish: Sized, book: Book, execution: Execution, mark
     """
     new = book.cash - book.equity * (1 - float(wish.weights.sum()))
     buys, later = np.where(gap > 0, gap, 0.0), (gap < 0) & ~_leaves(wish)
-    if not buys.any() or new <= 0 or new < execution.band * book.equity:
+    if not buys.any() or new < execution.band * book.equity:
         return gap
     cut: list[Mark] = [(Why.CASH_FIRST, later)]
     buys = buys if (fitted := _within_cash(buys, new, book, cut)) is None else fitted
