@@ -38,6 +38,12 @@ def test_new_cash_buys_and_nothing_is_sold() -> None:
     assert sized.marked(LEFT_SHORT).tolist() == [True, True]
 
 
+def test_parts_of_a_share_wait_too() -> None:
+    """Shares of 1,000 USD: 0.4 of A would be sold, and 1.4 of B bought; the 1,000 that came in buy one."""
+    book = book_of({"A": 0.5, "B": 0.5}, {"A": 5.4, "B": 3.6}, {"A": 1e3, "B": 1e3}, cash=1_000.0)
+    assert size(book, FIRST, WIDE).quantity.tolist() == pytest.approx([0.0, 1.0])
+
+
 def test_the_session_after_sells_what_is_still_too_large() -> None:
     """The cash is used up, so that the drift which remains is traded as ever: nothing waits twice."""
     book = book_of({"A": 0.5, "B": 0.5}, {"A": 54.0, "B": 36.0}, cash=1_000.0)
