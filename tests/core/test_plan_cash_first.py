@@ -39,8 +39,8 @@ def test_new_cash_buys_and_nothing_is_sold() -> None:
 
 
 def test_parts_of_a_share_wait_too() -> None:
-    """Shares of 1,000 USD: 0.4 of A would be sold, and 1.4 of B bought; the 1,000 that came in buy one."""
-    book = book_of({"A": 0.5, "B": 0.5}, {"A": 5.4, "B": 3.6}, {"A": 1e3, "B": 1e3}, cash=1_000.0)
+    """Shares of 1,000 USD: 0.4 of A would be sold, and 1.4 of B bought; of 3,000 cash 1,000 are new: one."""
+    book = book_of({"A": 0.4, "B": 0.4}, {"A": 4.4, "B": 2.6}, {"A": 1e3, "B": 1e3}, cash=3_000.0)
     assert size(book, FIRST, WIDE).quantity.tolist() == pytest.approx([0.0, 1.0])
 
 
