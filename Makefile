@@ -96,8 +96,9 @@ dist: $(VENV)/dev.stamp  ## Build sdist and wheel, install the wheel outside of 
 
 deploy-check: $(VENV)/dev.stamp $(DEPLOY_VENV)/deploy.stamp  ## Check all of the AWS stack that can be checked without an account
 	$(SAM) validate --lint
-	$(BIN)/cfn-lint template.yaml
-	$(DEPLOY_VENV)/bin/checkov --framework cloudformation --file template.yaml --compact --quiet --skip-download
+	$(SAM) validate --lint --template scale.yaml
+	$(BIN)/cfn-lint template.yaml scale.yaml
+	$(DEPLOY_VENV)/bin/checkov --framework cloudformation --file template.yaml scale.yaml --compact --quiet --skip-download
 	PATH="$(dir $(PYTHON313)):$$PATH" $(SAM) build
 	$(BIN)/pytest tests/aws tests/functions
 

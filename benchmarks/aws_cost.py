@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BILLED_S = 2.0
+BILLED_S = 10.0
 """Seconds that Lambda bills a run, on average."""
 MEMORY_MB = 512
 """Memory that the function is given, and billed for."""
