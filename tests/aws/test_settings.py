@@ -70,7 +70,7 @@ def test_memory_costs_what_the_stack_has() -> None:
     assert str(cost.MEMORY_MB) == made.of_type("Lambda::Function")["RebalanceFunction"]["MemorySize"]
     assert lines["Alarms"].amount == len(made.of_type("CloudWatch::Alarm"))
     assert pytest.approx(len(made.of_type("Scheduler::Schedule")) * 365 / 12) == cost.RUNS
-    assert lines["Lambda, time"].usd == pytest.approx(cost.RUNS * 2 * 0.5 * 0.0000133334)
+    assert lines["Lambda, time"].usd == pytest.approx(cost.RUNS * 10 * 0.5 * 0.0000133334)
     assert lines["Lambda, time"].after_free == 0
 
 
