@@ -109,7 +109,9 @@ def mirror() -> str:
     sources = [*Path("/etc/apt/sources.list.d").glob("*"), Path("/etc/apt/sources.list")]
     text = "\n".join(path.read_text() for path in sources if path.is_file())
     found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(https?://\S+?/debian)/?\s", text, re.MULTILINE)
-    return found[1] if found else ""
+    if found is None:
+        raise SystemExit("missing: a Debian mirror in apt's sources, from which the stand-in image is made")
+    return found[1]
 
 
 def build_image() -> None:
