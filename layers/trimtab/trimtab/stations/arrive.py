@@ -181,8 +181,8 @@ def bind(world: World, mandate: Mandate, evidence: Evidence) -> str:
     _judge_alone(world, mandate, account.account_number)
     key = f"portfolios/{mandate.portfolio}.json"
     ours = {"h8": h8, "mode": mandate.mode}
-    if not mandate.dry_run:
-        world.store.put_if_absent(key, canonical(ours))
+    if not mandate.dry_run and world.store.put_if_absent(key, canonical(ours)):
+        _judge_alone(world, mandate, account.account_number)  # another may have bound at the same moment
     stored = world.store.get(key)
     bound = ours if stored is None else _bound(stored)
     if bound != ours:
