@@ -36,6 +36,9 @@ ARCHITECTURES ?= x86_64 arm64
 # A region is asked for, though nothing is sent there.
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 
+# Tests start hundreds of processes: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check reference docs pictures licences dist faults processes evidence mutants deploy-check sam-local bench lock layers clean
 .DELETE_ON_ERROR:
@@ -55,7 +58,7 @@ demo: $(VENV)/demo.stamp  ## Set up, then rebalance a simulated portfolio on rea
 	@echo; echo "Walk on: $(BIN)/trimtab run --config $(DEMO)/config.json --no-dry-run --sessions 60"
 
 test: check  ## Set up, then check everything: style, types, rooms, tests
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/dev.stamp  ## Set up, then check style, types and rooms, without the tests
 	$(BIN)/ruff check

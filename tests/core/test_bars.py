@@ -149,6 +149,14 @@ def test_no_rows_are_empty_bars() -> None:
     assert Bars.from_columns([], [], empty).close.shape == (0, 0)
 
 
+@pytest.mark.parametrize("symbols", [["A", None], [None, None]])
+def test_a_row_without_a_symbol_is_refused(symbols: list[str | None]) -> None:
+    """A bar is of something."""
+    frame = two_by_two().head(2).with_columns(pl.Series("symbol", symbols, pl.String))
+    with pytest.raises(ValueError, match="no symbol"):
+        Bars.from_frame(frame)
+
+
 def test_a_row_without_a_date_is_refused() -> None:
     """A bar belongs to a session."""
     columns = {name: np.array([1.0]) for name in FIELDS}

@@ -40,7 +40,6 @@ def grid_cells(
     Raises:
         ValueError: two rows are of one symbol and session, or a row's symbol is not in `order`.
     """
-    days, row = _ranked_days(np.asarray(sessions, dtype="datetime64[D]"))
     listed = symbols.tolist() if isinstance(symbols, np.ndarray) else list(symbols)
     names = tuple(sorted(set(listed if order is None else order)))
     column_of = {name: i for i, name in enumerate(names)}
@@ -48,13 +47,26 @@ def grid_cells(
         column = np.fromiter(map(column_of.__getitem__, listed), dtype=np.int64, count=len(listed))
     except KeyError as unknown:
         raise ValueError(f"a bar is of {unknown.args[0]}, which is not among the symbols asked for") from None
+    days, cell = _cells(np.asarray(sessions, dtype="datetime64[D]"), names, column)
+    return days, names, cell
+
+
+def _cells(
+    sessions: NDArray[np.datetime64], names: Sequence[str], column: NDArray[np.int64]
+) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
+    """Give the distinct sessions, ascending, and the flat cell of each row, whose column is known.
+
+    Raises:
+        ValueError: two rows are of one symbol and session.
+    """
+    days, row = _ranked_days(sessions)
     cell = row * len(names) + column
     taken = np.zeros(len(days) * len(names), dtype=np.bool_)
     taken[cell] = True
     if np.count_nonzero(taken) != len(cell):
         repeated = np.flatnonzero(np.bincount(cell) > 1)[0]
         raise ValueError(f"two bars of {names[repeated % len(names)]} on {days[repeated // len(names)]}")
-    return days, names, cell
+    return days, cell
 
 
 def _ranked_days(
@@ -123,13 +135,27 @@ class Bars:
         Raises:
             ValueError: two rows are of one symbol and session, or a row's symbol is not in `order`.
         """
-        days, names, cell = grid_cells(symbols, sessions, order)
-        arrays = {}
-        for name in (*FIELDS, "raw_close"):
+        return cls._placed(*grid_cells(symbols, sessions, order), columns)
+
+    @classmethod
+    def _placed(
+        cls,
+        days: NDArray[np.datetime64],
+        names: tuple[str, ...],
+        cell: NDArray[np.int64],
+        columns: Mapping[str, NDArray[np.float64]],
+    ) -> Self:
+        """Make bars of columns whose rows' cells are known; raw closes that are the closes are kept once."""
+
+        def placed(column: NDArray[np.float64]) -> NDArray[np.float64]:
             grid = np.full(len(days) * len(names), np.nan)
-            grid[cell] = columns["close"] if name == "raw_close" and name not in columns else columns[name]
-            arrays[name] = grid.reshape(len(days), len(names))
-        return cls(days, names, **arrays)
+            grid[cell] = column
+            return grid.reshape(len(days), len(names))
+
+        arrays = {name: placed(columns[name]) for name in FIELDS}
+        raw = columns.get("raw_close", columns["close"])
+        raw_close = arrays["close"] if raw is columns["close"] else placed(raw)
+        return cls(days, names, raw_close=raw_close, **arrays)
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame, *, adjusted: bool = True) -> Self:
@@ -139,7 +165,7 @@ class Bars:
         Rows whose close is null are no bars.
 
         Raises:
-            ValueError: a column is missing, or two rows are of one symbol and session.
+            ValueError: a column is missing, a row has no symbol or no session, or two are of the same.
         """
         import polars as pl  # noqa: PLC0415 - a run that needs no frame does not pay for polars
 
@@ -157,9 +183,13 @@ class Bars:
             factor = frame["adj_close"].cast(pl.Float64).to_numpy() / columns["close"]
             for name in ("open", "high", "low", "close"):
                 columns[name] = columns[name] * factor
-        return cls.from_columns(
-            frame["symbol"].cast(pl.String).to_numpy(), frame[day].cast(pl.Date).to_numpy(), columns
-        )
+        symbol = frame["symbol"].cast(pl.String)
+        if symbol.null_count():
+            raise ValueError("a bar has no symbol")
+        names = tuple(sorted(symbol.unique().to_list()))
+        column = symbol.cast(pl.Enum(names)).to_physical().to_numpy()
+        days, cell = _cells(frame[day].cast(pl.Date).to_numpy(), names, column.astype(np.int64))
+        return cls._placed(days, names, cell, columns)
 
     def frame(self) -> pl.DataFrame:
         """Give the bars as a long frame, sorted by symbol and session: one row a bar, none where NaN."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,7 +182,9 @@ def _map(
     seen: _Seen, title: str, down: tuple[str, list[object]], across: tuple[str, list[object]], *, after: bool
 ) -> Element:
     """Give one side's surface as a heat map."""
-    grid = np.array([[_at(seen, down, a, across, b, after=after) for b in across[1]] for a in down[1]])
+    means = _means(seen, down[0], across[0], after=after)
+    rows_of, columns_of = map(_key, down[1]), [_key(value) for value in across[1]]
+    grid = np.array([[means.get((row, column), np.nan) for column in columns_of] for row in rows_of])
     known = grid[np.isfinite(grid)]
     middle = float(known.mean()) if len(known) else 0.0
     widest = float(np.abs(known - middle).max()) if len(known) else 0.0
@@ -196,24 +199,15 @@ def _map(
     return node("div", node("h3", title), made, below)
 
 
-def _at(
-    seen: _Seen,
-    down: tuple[str, list[object]],
-    a: object,
-    across: tuple[str, list[object]],
-    b: object,
-    *,
-    after: bool,
-) -> float:
-    """Give the mean Sharpe ratio at a place of the surface; NaN where there is none."""
-    found = [
-        one.after if after else one.before
-        for one in seen.ranked
-        if _key(_values(one).get(down[0])) == _key(a)
-        and (not across[0] or _key(_values(one).get(across[0])) == _key(b))
-    ]
-    known = [value for value in found if value is not None]
-    return sum(known) / len(known) if known else float("nan")
+def _means(seen: _Seen, down: str, across: str, *, after: bool) -> dict[tuple[str, str], float]:
+    """Give the mean Sharpe ratio at each place of the surface that has one."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for one in seen.ranked:
+        value = one.after if after else one.before
+        if value is not None:
+            values = _values(one)
+            found[_key(values.get(down)), _key(values.get(across))].append(value)
+    return {place: sum(known) / len(known) for place, known in found.items()}
 
 
 def _label(value: object) -> str:
