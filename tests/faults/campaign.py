@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 PACKAGE = HERE.parent.parent / "layers" / "trimtab" / "trimtab"
 EDITION = 3
 """What seeds and cells mean; to be raised where they come to mean something else."""
+ELSEWHERE = frozenset(
+    {"backtesting", "cli", "configuration.py", "desk.py", "doctor", "evidence", "farm.py", "fleet.py"}
+    | {"settings", "show", "strategies", "sweep.py", "sweeping", "taxlots.py"}
+)
+"""Parts of the package that no simulated run enters: results outlive a change in them."""
 CHUNK = 250
 CAGED = "canaries: "
 """How the kinds of work begin whose errors quote secrets."""
@@ -49,6 +54,8 @@ JUDGED = ("cells", "schedules", f"{CAGED}cells", f"{CAGED}schedules")
 """The kinds of work in which no law may be broken."""
 TWICE = 100
 """One schedule in so many is played twice."""
+RARE = {"last-writer-wins plans": 5}
+"""Ablations that few schedules show: so many times as many are played."""
 ABLATED_FROM = 10_000_000
 """Ablations are played on other seeds than the campaign."""
 MONEY = ("I1", "I2", "I3", "I4", "I5", "I6", "I8", "I13")
@@ -81,10 +88,10 @@ def say(text: str) -> None:
 
 
 def code_digest() -> str:
-    """Give the digest of the code that the results are of: the package's syntax, without its docstrings."""
+    """Give the digest of the code that the results are of: the line's syntax, without its docstrings."""
     whole = hashlib.sha256(str(EDITION).encode())
     for file in sorted(PACKAGE.rglob("*.py")):
-        if not {"cli", "show", "settings"} & set(file.parts):
+        if not ELSEWHERE & set(file.relative_to(PACKAGE).parts):
             whole.update(f"{file.relative_to(PACKAGE)}\n{_syntax(file)}\n".encode())
     return whole.hexdigest()[:16]
 
@@ -160,7 +167,7 @@ def plan(schedules: int, ablated: int, *, with_cells: bool = True) -> Iterator[C
     total = sum(1 for _ in cells(scratch())) if with_cells else 0
     for kind, first, count in (
         ("cells", 0, total),
-        *((name, ABLATED_FROM, ablated) for name in ABLATIONS),
+        *((name, ABLATED_FROM, ablated * RARE.get(name, 1)) for name in ABLATIONS),
         ("schedules", 0, schedules),
     ):
         for start in range(first, first + count, CHUNK):
