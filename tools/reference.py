@@ -27,7 +27,7 @@ from trimtab.backtesting.stats import MEANINGS
 from trimtab.cli.parser import build
 from trimtab.core import risk
 from trimtab.core.gates import GATES
-from trimtab.core.plan import Why
+from trimtab.core.sizing import Why
 from trimtab.evidence.explain import MEANS
 from trimtab.evidence.prove import CHECKS
 from trimtab.settings import schema

@@ -37,7 +37,8 @@ GATES = {
     "account_status": "Judge that the account is ACTIVE.",
     "account_blocked": "Judge that neither trading nor account is blocked.",
     "currency": "Judge that the account is in USD.",
-    "short_position": "Judge that no holding of the universe is negative.",
+    "short_position": "Judge that no holding is negative.",
+    "split_value": "Judge that no holding's value a share stands to its last close as a usual split would.",
     "equity_identity": "Judge that equity is cash and holdings, within the tolerance.",
 }
 """Gates whose code stands inside a function of another name."""
@@ -59,6 +60,7 @@ ENDS = {
 """How a run ends well without trading."""
 
 NOTES = {
+    "early_plan": "a plan for the next session is made before the last one's bar is complete",
     "foreign_holding": "a symbol is held that left the universe: it is no longer traded, nor counted",
     "flow_without_price": "shares came in or went out whose value the broker does not tell",
     "recovered": "orders or fills of an earlier run that its record lacks were taken in from the broker",

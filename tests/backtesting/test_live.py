@@ -15,11 +15,11 @@ import trimtab as tt
 from backtesting.small import NAN, always, bars_of
 from core.books import books, executions, risks
 from trimtab.backtesting.docket import Docket, Entry, verdicts
-from trimtab.core.plan import size
+from trimtab.core.sizing import size
 
 if TYPE_CHECKING:
     from trimtab.core.limits import Execution, Risk
-    from trimtab.core.plan import Book
+    from trimtab.core.sizing import Book
 
 LIVE = {"plan": "live", "cost_bps": 0.0, "cash": 1000.0}
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trimtab.core.plan import Why
+from trimtab.core.sizing import Why
 from trimtab.evidence.explain import MEANS, explain
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from trimtab.core.limits import Execution, Risk
-from trimtab.core.plan import Book, Plan, Sized, size
+from trimtab.core.plan import Plan
 from trimtab.core.portfolio import Asset
 from trimtab.core.risk import Conditions
+from trimtab.core.sizing import Book, Sized, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ import pytest
 
 from core.exhibits import DAYS, SYMBOLS, changed, sound, told, with_cell
 from trimtab.core.bars import FIELDS
-from trimtab.core.gates import Exhibit, judge_account, judge_bars
+from trimtab.core.gates import Exhibit, judge_account, judge_bars, judge_values
 from trimtab.core.limits import Gates
 from trimtab.core.portfolio import Account, Portfolio, Position
 
@@ -143,7 +143,7 @@ SPY = Position("SPY", Decimal(10), Decimal(10), Decimal("5000.00"))
 
 def account(**fields: object) -> list[tuple[str, str]]:
     portfolio = Portfolio(replace(ACCOUNT, **fields), (SPY,))  # type: ignore[arg-type]  # fields of Account
-    return refusing(judge_account(portfolio, SYMBOLS))
+    return refusing(judge_account(portfolio))
 
 
 def test_a_sound_account_passes() -> None:
@@ -180,13 +180,42 @@ def test_equity_may_differ_by_half_a_percent() -> None:
 def test_a_holding_without_value_leaves_the_identity_unjudged() -> None:
     """The broker may leave `market_value` out; the verdict says so."""
     portfolio = Portfolio(ACCOUNT, (replace(SPY, market_value=None),))
-    verdicts = judge_account(portfolio, SYMBOLS)
+    verdicts = judge_account(portfolio)
     assert refusing(verdicts) == []
     assert verdicts[-1].seen == "a holding has no value"
 
 
-def test_a_short_in_the_universe_is_refused() -> None:
-    """Outside it, it is foreign and left alone."""
-    short = Position("TLT", Decimal(-1), Decimal(-1), Decimal(0))
-    assert refusing(judge_account(Portfolio(ACCOUNT, (SPY, short)), SYMBOLS)) == [("short_position", "TLT")]
-    assert refusing(judge_account(Portfolio(ACCOUNT, (SPY, short)), ("SPY",))) == []
+def test_a_short_is_refused_wherever_it_is() -> None:
+    """What a foreign one was sold for stands in the cash, too: it would be invested, and is owed."""
+    short = Position("XYZ", Decimal(-1), Decimal(-1), Decimal(0))
+    assert refusing(judge_account(Portfolio(ACCOUNT, (SPY, short)))) == [("short_position", "XYZ")]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "refused"),
+    [
+        *((usual, True) for usual in (2, 3, 4, 5, 7, 8, 10, 20)),
+        *((1 / usual, True) for usual in (2, 3, 4, 5, 7, 8, 10, 20)),
+        (2 * 1.02, True),
+        (2 * 1.0201, False),
+        (0.5 * 0.98, True),
+        (0.5 * 0.9799, False),
+        (1.0, False),
+        (1.3, False),
+        (0.7, False),
+    ],
+)
+def test_a_holding_a_split_away_from_its_close_is_refused(ratio: float, *, refused: bool) -> None:
+    """A split is booked before the session; bars that are not rebased by then would size every order."""
+    held = Position("SPY", Decimal(1000), Decimal(1000), Decimal(repr(1000 * 50.0 * ratio)))
+    verdict = judge_values(Portfolio(ACCOUNT, (held,)), {"SPY": 50.0}, Gates())
+    assert (verdict.rule, verdict.passed) == ("split_value", not refused)
+    assert verdict.subject == ("SPY" if refused else "portfolio")
+
+
+def test_only_what_has_a_value_and_a_close_is_held_against_it() -> None:
+    """No value, a foreign holding, a close of nothing: not judged here."""
+    unknown = Position("SPY", Decimal(10), Decimal(10), None)
+    foreign, worthless = (Position(s, Decimal(10), Decimal(10), Decimal(1000)) for s in ("XYZ", "TLT"))
+    portfolio = Portfolio(ACCOUNT, (unknown, foreign, worthless))
+    assert judge_values(portfolio, {"SPY": 50.0, "TLT": 0.0}, Gates()).passed

@@ -8,8 +8,9 @@ import pytest
 
 from core.books import PLAIN, WIDE, book_of, exact_holdings, sent, sessions
 from trimtab.core.limits import Execution, Risk
-from trimtab.core.plan import Book, Hold, Order, Plan, Sized, Why, buffered, guards, priced, size, wanted
+from trimtab.core.plan import Hold, Order, Plan, priced
 from trimtab.core.quotes import Touch
+from trimtab.core.sizing import Book, Sized, Why, buffered, guards, size, wanted
 
 DEFAULT = Execution()
 """The contract's defaults: band 0.5 % and 20 %, buffer 1 %, smallest order 1 USD."""

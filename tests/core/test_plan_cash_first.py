@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 
 from core.books import PLAIN, WIDE, book_of, books, executions, filled, risks
-from trimtab.core.plan import LEFT_SHORT, Plan, Why, size
+from trimtab.core.limits import Risk
+from trimtab.core.plan import Plan
+from trimtab.core.sizing import LEFT_SHORT, Why, size
 
 if TYPE_CHECKING:
-    from trimtab.core.limits import Execution, Risk
-    from trimtab.core.plan import Book
+    from trimtab.core.limits import Execution
+    from trimtab.core.sizing import Book
 
 FIRST = PLAIN.model_copy(update={"cash_flow_first": True})
 
@@ -130,3 +132,29 @@ def test_new_cash_alone_pays_for_the_buys(book: Book, execution: Execution, risk
 def test_it_is_off_unless_it_is_asked_for(book: Book, execution: Execution, risk: Risk) -> None:
     """No plan without the key has the reason."""
     assert not size(book, execution, risk).marked(Why.CASH_FIRST).any()
+
+
+@pytest.mark.parametrize(
+    ("book", "execution", "limits"),
+    [
+        pytest.param(
+            book_of({"A": 0.5, "B": 0.48}, {"B": 20.0}, {"A": 700.0, "B": 100.0}, cash=1_000.0, whole=True),
+            FIRST,
+            Risk(),
+            id="no whole share fits the largest order",
+        ),
+        pytest.param(
+            replace(book_of({"A": 0.5, "B": 0.3}, {"B": 60.0}, cash=4_000.0), volume=np.array([0.0, np.inf])),
+            FIRST,
+            Risk(),
+            id="no share of its volume",
+        ),
+    ],
+)
+def test_sells_do_not_wait_for_a_buy_that_the_caps_forbid(
+    book: Book, execution: Execution, limits: Risk
+) -> None:
+    """The next session would be the same, for ever: what is too large is sold as without the flag."""
+    plain = size(book, execution.model_copy(update={"cash_flow_first": False}), limits)
+    assert plain.quantity.min() < 0
+    assert size(book, execution, limits).quantity.tolist() == plain.quantity.tolist()

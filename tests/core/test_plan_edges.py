@@ -10,8 +10,9 @@ import pytest
 
 from core.books import PLAIN, WIDE, book_of
 from trimtab.core.limits import Execution, Risk
-from trimtab.core.plan import Book, Plan, Why, buffered, priced, size
+from trimtab.core.plan import Plan, priced
 from trimtab.core.quotes import Touch
+from trimtab.core.sizing import Book, Why, buffered, size
 
 
 def limited(**limits: object) -> Risk:

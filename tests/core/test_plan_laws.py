@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.books import PLAIN, book_of, books, exact_holdings, executions, filled, risks, sessions
 from trimtab.core.limits import Execution, Risk
-from trimtab.core.plan import Book, Plan, Sized, Why, size, wanted
+from trimtab.core.plan import Plan
+from trimtab.core.sizing import Book, Sized, Why, size, wanted
 
 any_case = given(books(), executions, risks)
 

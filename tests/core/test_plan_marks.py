@@ -8,8 +8,9 @@ import numpy as np
 
 from core.books import PLAIN, WIDE, book_of, listed
 from trimtab.core.limits import Execution, Risk
-from trimtab.core.plan import Plan, Why, size
+from trimtab.core.plan import Plan
 from trimtab.core.risk import judge
+from trimtab.core.sizing import Why, size
 
 
 def test_what_rests_or_is_guarded_or_in_band_has_no_other_reason() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from trimtab.core.limits import Risk
 from trimtab.core.portfolio import Quote
-from trimtab.core.quotes import judge
+from trimtab.core.quotes import Touch, judge
 
 NOW = datetime(2020, 3, 16, 14, 0, tzinfo=UTC)
 RISK = Risk(max_spread=0.02)
@@ -51,6 +52,36 @@ def test_an_unusable_quote_falls_back_to_a_fresh_trade(bid: str, ask: str) -> No
     assert (touch.bid, touch.ask, touch.held) == (Decimal("100.5"), Decimal("100.5"), None)
     for stale in (quote(bid, ask, "100.5", 900), quote(bid, ask), quote(bid, ask, "0"), None):
         assert judge(stale, 100.0, NOW, RISK).held == "no_quote"
+
+
+@pytest.mark.parametrize("at", [NOW - timedelta(minutes=15), NOW - timedelta(days=3), None])
+def test_an_old_quote_is_none(at: datetime | None) -> None:
+    """A thin symbol's last quote may be from before the move; a fresh trade stands in for it, or nothing."""
+    old = Quote("SPY", Decimal("99.9"), Decimal("100.1"), at)
+    assert judge(old, 100.0, NOW, RISK).held == "no_quote"
+    assert judge(old, 100.0, NOW, RISK, by_age=False).held is None
+    traded = replace(old, last=Decimal("99.5"), last_at=NOW - timedelta(seconds=5))
+    assert judge(traded, 100.0, NOW, RISK) == Touch(Decimal("99.5"), Decimal("99.5"))
+    assert judge(replace(traded, last=Decimal(70)), 100.0, NOW, RISK).held == "max_gap"
+    just = replace(old, at=NOW - timedelta(minutes=15) + timedelta(seconds=1))
+    assert judge(just, 100.0, NOW, RISK).held is None
+
+
+@pytest.mark.parametrize("by_age", [True, False])
+def test_a_later_trade_may_contradict_a_quote(by_age: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The market moved after the quote: held, where the trade stands further from it than the gap."""
+    quoted = Quote("SPY", Decimal("99.9"), Decimal("100.1"), NOW - timedelta(seconds=60))
+
+    def held(last: str, age_s: float) -> str | None:
+        traded = replace(quoted, last=Decimal(last), last_at=NOW - timedelta(seconds=age_s))
+        return judge(traded, 100.0, NOW, RISK, by_age=by_age).held
+
+    assert held("110.01", 5) == held("89.99", 5) == "max_gap"
+    assert held("110", 5) is held("90", 5) is None  # at the gap exactly
+    assert held("70", 61) is None  # before the quote
+    assert held("0", 5) is None
+    old = replace(quoted, at=None, last=Decimal(70), last_at=NOW - timedelta(minutes=16))
+    assert judge(old, 100.0, NOW, RISK, by_age=False).held is None  # an old trade contradicts nothing
 
 
 def test_a_fresh_trade_is_judged_like_a_quote() -> None:

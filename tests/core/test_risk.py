@@ -10,15 +10,16 @@ from hypothesis import given
 
 from core.books import PLAIN, WIDE, book_of, books, exact_holdings, executions, listed, risks, sent
 from trimtab.core.limits import Execution, Risk
-from trimtab.core.plan import Plan, Sized, Why, guards, size
+from trimtab.core.plan import Plan
 from trimtab.core.portfolio import Asset
 from trimtab.core.quotes import Touch
 from trimtab.core.risk import RULES, Approval, Approved, Conditions, adopt, judge, requests_allowed, review
+from trimtab.core.sizing import Sized, Why, guards, size
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
 
 if TYPE_CHECKING:
-    from trimtab.core.plan import Book
+    from trimtab.core.sizing import Book
 
 CENT = 0.01
 BOOK = book_of({"A": 0.2, "B": 0.2}, {"A": 100.0, "B": 100.0}, cash=80_000.0)

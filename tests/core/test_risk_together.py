@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.books import WIDE, book_of, books, executions, listed, risks, sent
-from trimtab.core.plan import GUARDED, Book, Plan, Sized, Why, size
+from trimtab.core.plan import Plan
 from trimtab.core.risk import OF_A_DAY, Conditions, judge, passes
+from trimtab.core.sizing import GUARDED, Book, Sized, Why, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ import numpy as np
 from docs.settings_table import rows
 from rules.copied import ROOT
 from trimtab.core.gates import GATES
-from trimtab.core.plan import Why
 from trimtab.core.risk import RULES
+from trimtab.core.sizing import Why
 
 
 def read(name: str) -> str:

@@ -22,6 +22,11 @@ BUY = order_of("AAA", "buy", "10", base="2")
 SELL = order_of("BBB", "sell", "5", base="8")
 
 
+def fresh() -> bool:
+    """The quote that the order was sized with is new enough."""
+    return True
+
+
 def lost(_: OrderRequest) -> Submitted:
     """An answer that tells nothing."""
     return Unknown("no answer (ReadTimeout)")
@@ -38,7 +43,7 @@ def test_an_order_that_is_taken_fills_its_slot() -> None:
     stage = Stage()
     stage.on_submit = stage.open
     floor, chain = sent(stage)
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert [order.client_order_id for order in chain.slots] == floor.sent == [floor.id_of("AAA", 0)]
     assert (chain.attempts, floor.requests, stage.asked("order")) == (0, 1, [])
 
@@ -49,8 +54,16 @@ def test_a_flag_stops_before_anything_is_sent() -> None:
     floor, chain = sent(stage)
     stage.shelf.blobs["HALT"] = b""
     with pytest.raises(Halted, match="HALT is set"):
-        submit(floor, chain, request_of(floor, chain, "10"))
+        submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert (floor.sent, chain.attempts, stage.log) == ([], 0, [])
+
+
+def test_an_order_whose_quote_aged_while_the_flag_was_read_is_sized_anew() -> None:
+    """A store in S3 may take its time; neither sent, nor an attempt, nor one of the run's requests."""
+    stage = Stage()
+    floor, chain = sent(stage)
+    submit(floor, chain, request_of(floor, chain, "10"), lambda: False)
+    assert (floor.sent, chain.attempts, chain.ended, floor.requests, stage.log) == ([], 0, "", 0, [])
 
 
 def test_an_unknown_order_that_appears_is_adopted() -> None:
@@ -64,7 +77,7 @@ def test_an_unknown_order_that_appears_is_adopted() -> None:
             stage.open(request)
 
     stage.on_sleep = appear
-    submit(floor, chain, request)
+    submit(floor, chain, request, fresh)
     assert len(chain.slots) == 1
     assert [at for at, _ in stage.asked("order")] == [0.0, 1.0, 2.25]
     assert chain.ended == ""
@@ -74,7 +87,7 @@ def test_an_unknown_order_is_absent_after_twelve_seconds() -> None:
     """The first look after twelve seconds proves it: views lag by up to ten."""
     stage = Stage(on_submit=lost)
     floor, chain = sent(stage)
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert [round(at, 3) for at, _ in stage.asked("order")] == [
         *(0.0, 1.0, 2.25, 3.812, 5.766, 7.766, 9.766, 11.766, 13.766)
     ]
@@ -92,7 +105,7 @@ def test_twelve_seconds_are_enough_and_less_is_not(seconds: float, looks: int) -
         stage.seconds += next(jumps, 0.0)
 
     stage.on_sleep = jump
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     late = [at for at, _ in stage.asked("order") if at >= seconds - 1e-9]
     assert (len(late), chain.slots, chain.ended) == (looks - 1, [], "")
 
@@ -108,7 +121,7 @@ def test_a_minute_is_the_longest_that_a_fate_is_looked_for(seconds: float, looks
 
     stage.on_sleep = jump
     with pytest.raises(Interrupted) as caught:
-        submit(floor, chain, request_of(floor, chain, "10"))
+        submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert caught.value.code == "order_unknown"
     assert any(at == seconds for at, _ in stage.asked("order")) == looks
 
@@ -122,7 +135,7 @@ def test_absent_needs_three_clear_answers_in_a_row() -> None:
         stage.gone = {"order"} if stage.seconds < 12 else set()
 
     stage.on_sleep = back
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     looks = [at for at, _ in stage.asked("order")]
     assert len([at for at in looks if at >= 12]) == 3
 
@@ -132,7 +145,7 @@ def test_pauses_between_looks_grow_to_two_seconds() -> None:
     stage = Stage(on_submit=lost, gone={"order"})
     floor, chain = sent(stage)
     with pytest.raises(Interrupted) as caught:
-        submit(floor, chain, request_of(floor, chain, "10"))
+        submit(floor, chain, request_of(floor, chain, "10"), fresh)
     stop = caught.value
     assert (stop.code, stop.seen) == ("order_unknown", floor.id_of("AAA", 0))
     assert stop.message == "whether an order was taken is unknown: no answer (ReadTimeout)"
@@ -150,7 +163,7 @@ def test_a_look_up_stops_while_there_is_time_for_the_record(left: float, looks: 
     floor, chain = sent(stage)
     stage.left = lambda: 31.0 if not stage.asked("submit") else left if not stage.asked("order") else 0.0
     with pytest.raises(Interrupted) as caught:
-        submit(floor, chain, request_of(floor, chain, "10"))
+        submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert caught.value.code == "order_unknown"
     assert bool(stage.asked("order")) == looks
 
@@ -160,9 +173,9 @@ def test_a_lost_order_is_attempted_four_times() -> None:
     stage = Stage(on_submit=lost)
     floor, chain = sent(stage)
     for _ in range(4):
-        submit(floor, chain, request_of(floor, chain, "10"))
+        submit(floor, chain, request_of(floor, chain, "10"), fresh)
     with pytest.raises(Interrupted) as caught:
-        submit(floor, chain, request_of(floor, chain, "10"))
+        submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert (caught.value.code, caught.value.seen) == ("order_lost", floor.id_of("AAA", 0))
     assert len(stage.requests) == 4
     assert floor.requests == 4
@@ -172,7 +185,7 @@ def test_a_refusal_is_believed_once_the_id_is_absent() -> None:
     """In the broker's words."""
     stage = Stage(on_submit=lambda _: Refused(403, "40310000", "insufficient buying power"))
     floor, chain = sent(stage)
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert chain.ended == "refused: 403 40310000 insufficient buying power"
     assert len(stage.asked("order")) == 9
 
@@ -187,7 +200,7 @@ def test_a_refusal_of_an_id_that_lives_is_no_refusal() -> None:
 
     stage.on_submit = refuse
     floor, chain = sent(stage)
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert (chain.ended, len(chain.slots)) == ("", 1)
 
 
@@ -196,7 +209,7 @@ def test_an_id_too_many_ends_its_chain_unsent() -> None:
     stage = Stage()
     floor, (chain,) = floor_of(stage, [BUY], max_orders=1)
     floor.ids.add("another")
-    submit(floor, chain, request_of(floor, chain, "10"))
+    submit(floor, chain, request_of(floor, chain, "10"), fresh)
     assert chain.ended.startswith("max_orders: ")
     assert (stage.requests, floor.sent, chain.attempts) == ([], [], 0)
 
@@ -394,5 +407,5 @@ def test_an_accepted_order_that_is_not_the_plans_latches() -> None:
     request = request_of(floor, chain, "10")
     stage.on_submit = lambda r: Accepted(replace(shown(r, "new"), side="sell"))
     with pytest.raises(Interrupted, match="not the plan's"):
-        submit(floor, chain, request)
+        submit(floor, chain, request, fresh)
     assert stage.shelf.list("halts/") == ("halts/main",)

@@ -13,7 +13,7 @@ from floor_kit import START, Stage, floor_of, order_of, request_of, shown
 from trimtab.errors import Halted, Interrupted
 from trimtab.execute.cancel import cancel, withdraw
 from trimtab.execute.floor import Chain, Floor, adopt, observe
-from trimtab.execute.submit import judge_flag, permit
+from trimtab.execute.submit import judge_flag, permitted
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.switch import flag_of
 
@@ -56,12 +56,12 @@ def test_an_order_needs_a_second_more_than_the_record() -> None:
     stage = Stage(left=lambda: 30.9)
     floor, (chain,) = floor_of(stage, [BUY])
     with pytest.raises(Halted, match="no time left"):
-        permit(floor)
+        permitted(floor, lambda: True)
     chain.slots.append(slot(floor, chain, 0, "new"))
     with pytest.raises(Halted, match="no time left"):
         cancel(floor, [chain])
     stage.left = lambda: 31.0
-    permit(floor)
+    permitted(floor, lambda: True)
     cancel(floor, [chain])
     assert floor.requests == 2
 

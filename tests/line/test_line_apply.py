@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -351,3 +352,15 @@ def test_apply_agrees_to_what_waits_for_approval(root: Path) -> None:
     assert lab.run(changed)["outcome"] in {"traded", "in_band"}
     lab.exchange.step()
     assert ended(lab.run()) == ("halted", "require_approval")
+
+
+@pytest.mark.parametrize(("minutes", "early"), [(-11, False), (-9, True), (15, True), (16, False)])
+def test_a_plan_is_not_kept_before_the_last_bar_is_complete(root: Path, minutes: int, early: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """From the window's end to 16 minutes after the close it would be made from one session too few."""
+    lab = make_lab(root)
+    lab.exchange.move(datetime(2021, 3, 2, 21, 0, tzinfo=UTC) + timedelta(minutes=minutes))
+    record = lab.run(None, KEEP)
+    assert (record["code"] == "early_plan") == early, record["reason"]
+    plain = lab.run(None, Arrival(only_plan=True))
+    assert plain["outcome"] == "dry_run"
+    assert any(event["code"] == "early_plan" for event in plain["events"]) == early

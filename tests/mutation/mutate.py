@@ -1,7 +1,7 @@
 """Mutate: changes plan, risk and execute one small thing at a time, and sees whether a test notices.
 
     python tests/mutation/mutate.py                       # everything
-    python tests/mutation/mutate.py --sample 15 --seed 1 --only core/plan.py
+    python tests/mutation/mutate.py --sample 15 --seed 1 --only core/sizing.py
     python tests/mutation/mutate.py --again               # recorded survivors once more
 
 Why no library: cosmic-ray starts a pytest process a mutant, and starting ours takes longer than the tests
@@ -45,7 +45,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from mutation.mutants import Mutant, mutants_of, transplant  # noqa: E402 - its own tree's, not the installed
 
-TARGETS = ("core/plan.py", "core/risk.py", "execute/*.py")
+TARGETS = ("core/sizing.py", "core/plan.py", "core/risk.py", "execute/*.py")
 ROOMS = {"core": "tests/core", "execute": "tests/line"}
 """The tests that are to notice: what only a whole run would see is not tested where it is decided."""
 SLOWEST_S = 3.0

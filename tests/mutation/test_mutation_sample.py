@@ -20,7 +20,7 @@ QUICK = tuple(f"tests/core/test_plan{part}.py" for part in ("", "_cash_first", "
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Start the campaign as a person would."""
-    command = [sys.executable, str(MUTATE), "--only", "core/plan.py", *arguments]
+    command = [sys.executable, str(MUTATE), "--only", "core/sizing.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -35,14 +35,16 @@ def test_mutants_that_nobody_looks_at_survive() -> None:
     """The campaign can fail: tests that never call the plan kill nothing, and the survivors are named."""
     done = run("--sample", "3", "--seed", "1", "--tests", "tests/core/test_nyse.py")
     assert done.returncode == 1
-    assert done.stdout.count("not explained: core/plan.py::") == 3
+    assert done.stdout.count("not explained: core/sizing.py::") == 3
 
 
 def test_every_survivor_is_a_mutant_of_today_and_explained() -> None:
     """survivors.txt names mutants that exist, each with a class that docs/mutation.md explains."""
     rows = [row.split("\t") for row in SURVIVORS.read_text().splitlines()]
     targets = [
-        path for pattern in ("core/plan.py", "core/risk.py", "execute/*.py") for path in SOURCE.glob(pattern)
+        path
+        for pattern in ("core/sizing.py", "core/plan.py", "core/risk.py", "execute/*.py")
+        for path in SOURCE.glob(pattern)
     ]
     mutants = {m.id for path in targets for m in mutants_of(path, path.relative_to(SOURCE).as_posix())}
     assert {name for _, name in rows} - mutants == set()

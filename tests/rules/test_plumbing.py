@@ -46,7 +46,7 @@ def test_make_test_runs_every_check_in_order(tmp_path: Path) -> None:
             "bin/ruff format --check",
             "bin/mypy",
             "bin/lint-imports",
-            "bin/pytest -n 2",
+            "bin/pytest -n 2 --dist worksteal",
         )
     ]
     assert places == sorted(places)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from trimtab.core.plan import GUARDED, Book, Hold, Order, Plan, Sized, Why
+from trimtab.core.plan import Hold, Order, Plan
 from trimtab.core.risk import OF_A_DAY, Conditions, judge, passes
+from trimtab.core.sizing import GUARDED, Book, Sized, Why
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from trimtab.backtesting.docket import FULL, Docket, Entry, verdicts
 from trimtab.core.flows import growth
 from trimtab.core.lots import round_down
 from trimtab.core.mandate import ADV_SESSIONS
-from trimtab.core.plan import LEFT_SHORT, Book, Sized, Why, size
+from trimtab.core.sizing import LEFT_SHORT, Book, Sized, Why, size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

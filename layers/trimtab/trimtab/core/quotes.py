@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from trimtab.core.limits import Risk
     from trimtab.core.portfolio import Quote
 
-FRESH_TRADE = timedelta(minutes=15)
-"""A last trade older than this does not stand in for an unusable quote."""
+FRESH = timedelta(minutes=15)
+"""An older quote is none, and an older last trade stands in for none: a thin symbol's may be of days ago."""
 _NOISE = 1 + 1e-9
 """110 / 100 - 1 is more than 0.1 by float noise alone."""
 
@@ -32,28 +32,48 @@ class Touch:
     detail: str = ""
 
 
-def judge(quote: Quote | None, last_close: float, moment: datetime, risk: Risk) -> Touch:
-    """Judge one quote against the last close (USD a share) at an instant (UTC)."""
-    touch = _usable(quote, moment)
-    if touch is None:
+def judge(
+    quote: Quote | None, last_close: float, moment: datetime, risk: Risk, *, by_age: bool = True
+) -> Touch:
+    """Judge one quote against the last close (USD a share) at an instant (UTC).
+
+    Without `by_age` its own time is not judged: whoever replays prices on loopback may keep other clocks.
+    """
+    touch = _usable(quote, moment, by_age=by_age)
+    if quote is None or touch is None:
         return Touch(Decimal(0), Decimal(0), "no_quote", "no usable quote, no trade in the last 15 minutes")
     middle = float(touch.bid + touch.ask) / 2
     gap = abs(middle / last_close - 1)
     if gap > risk.max_gap * _NOISE:
         return Touch(touch.bid, touch.ask, "max_gap", f"quoted {middle:.4f}, {gap:.2%} from {last_close:.4f}")
+    apart = _apart(quote, middle, moment)
+    if apart > risk.max_gap * _NOISE:
+        detail = f"quoted {middle:.4f}, but traded later at {quote.last:.4f}, {apart:.2%} apart"
+        return Touch(touch.bid, touch.ask, "max_gap", detail)
     spread = float(touch.ask - touch.bid) / middle
     if spread > risk.max_spread * _NOISE:
         return Touch(touch.bid, touch.ask, "max_spread", f"spread {spread:.2%} of {middle:.4f}")
     return touch
 
 
-def _usable(quote: Quote | None, moment: datetime) -> Touch | None:
+def _usable(quote: Quote | None, moment: datetime, *, by_age: bool) -> Touch | None:
     """Give bid and ask, or the fresh last trade for both; None where neither can be trusted."""
     if quote is None:
         return None
-    if 0 < quote.bid <= quote.ask:
+    if 0 < quote.bid <= quote.ask and (not by_age or _fresh(quote.at, moment)):
         return Touch(quote.bid, quote.ask)
-    if quote.last is not None and quote.last > 0 and quote.last_at is not None:
-        fresh = abs(moment - quote.last_at) < FRESH_TRADE
-        return Touch(quote.last, quote.last) if fresh else None
+    if quote.last is not None and quote.last > 0 and _fresh(quote.last_at, moment):
+        return Touch(quote.last, quote.last)
     return None
+
+
+def _fresh(at: datetime | None, moment: datetime) -> bool:
+    return at is not None and abs(moment - at) < FRESH
+
+
+def _apart(quote: Quote, middle: float, moment: datetime) -> float:
+    """Give how far a fresh trade after the quote stands from it, fraction; 0 without such a trade."""
+    if quote.last is None or quote.last_at is None or not _fresh(quote.last_at, moment):
+        return 0.0
+    later = quote.at is None or quote.last_at > quote.at
+    return abs(float(quote.last) / middle - 1) if later and quote.last > 0 else 0.0

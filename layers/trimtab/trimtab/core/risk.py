@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trimtab.core.plan import GUARDED, Order, Plan, order_sizes
+from trimtab.core.plan import Order, Plan
+from trimtab.core.sizing import GUARDED, order_sizes
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
 

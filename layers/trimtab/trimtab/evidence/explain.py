@@ -1,6 +1,7 @@
 """Explain: the chain that led to each order and each hold of a recorded run, from its price to its fills.
 
-It is read from the record alone; the numbers on the way are made by `core.plan.wanted`, which sized the plan.
+It is read from the record alone; the numbers on the way are made by `core.sizing.wanted`,
+which sized the plan.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import numpy as np
 
 from trimtab.core.limits import Execution
 from trimtab.core.lots import plain
-from trimtab.core.plan import Book, wanted
 from trimtab.core.record import canonical
+from trimtab.core.sizing import Book, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trimtab.core.plan import Sized
     from trimtab.core.record import Document
+    from trimtab.core.sizing import Sized
 
 __all__ = ["Explained", "Step", "explain"]
 

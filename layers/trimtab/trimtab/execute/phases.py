@@ -141,10 +141,14 @@ def _send(
         funds = min(account.cash, _cash_due(approved, every)) - _reserved(moving, touches)
         sizes = _buy_sizes(max(funds, Decimal(0)), ready, touches)
     read_at = world.clock.monotonic()
+
+    def fresh() -> bool:
+        elapsed = world.clock.monotonic() - read_at
+        return elapsed <= QUOTE_S and floor.window.holds(now + timedelta(seconds=elapsed))
+
     for chain in ready:
         floor.pace()
-        elapsed = world.clock.monotonic() - read_at
-        if elapsed > QUOTE_S or not floor.window.holds(now + timedelta(seconds=elapsed)):
+        if not fresh():
             return  # an order's fate took long to learn, or its turn to come: the rest is sized anew
         quantity, ceiling = sizes[chain.order.symbol]
         if quantity * Decimal(str(chain.order.price)) < Decimal(str(floor.mandate.execution.min_order_usd)):
@@ -152,7 +156,7 @@ def _send(
             continue
         request = _request(floor, chain, quantity, touches[chain.order.symbol], ceiling)
         floor.arrivals[request.client_order_id] = touches[chain.order.symbol]
-        submit(floor, chain, request)
+        submit(floor, chain, request, fresh)
 
 
 def _still_ready(floor: Floor, ready: Sequence[Chain], every: Sequence[Chain]) -> list[Chain]:
@@ -187,10 +191,11 @@ def _end_for_want(floor: Floor, chain: Chain, moving: Sequence[Chain]) -> None:
 
 
 def _touches(floor: Floor, ready: Sequence[Chain], now: datetime) -> dict[str, Touch]:
-    quotes = floor.world.market.quotes([chain.order.symbol for chain in ready])
+    symbols, risk, by_age = (c.order.symbol for c in ready), floor.mandate.risk, not floor.mandate.loopback
+    quotes = floor.world.market.quotes(list(symbols))
     return {
-        chain.order.symbol: judge(quotes.get(chain.order.symbol), chain.order.price, now, floor.mandate.risk)
-        for chain in ready
+        order.symbol: judge(quotes.get(order.symbol), order.price, now, risk, by_age=by_age)
+        for order in (chain.order for chain in ready)
     }
 
 

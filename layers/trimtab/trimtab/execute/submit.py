@@ -9,6 +9,8 @@ from trimtab.ports import Accepted, Refused, Unknown, Unreachable
 from trimtab.switch import cure, kill_switch, said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trimtab.core.portfolio import OrderRequest
 
 POLL_S = 1.0
@@ -33,22 +35,25 @@ def judge_flag(floor: Floor) -> None:
         raise floor.stop("kill_switch", f"{flag[0]} is set", seen=seen, hint=cure(flag[0]))
 
 
-def permit(floor: Floor) -> None:
-    """Look once more, right before an order is sent.
+def permitted(floor: Floor, fresh: Callable[[], bool]) -> bool:
+    """Look once more, right before an order is sent; False where its quote aged while the store answered.
 
     Raises:
         Halted | Interrupted: the kill switch is set, the deadline is near, or the run's requests are used up.
     """
     judge_flag(floor)
     floor.judge_deadline(REQUEST_S)
+    if not fresh():
+        return False
     floor.spend_request()
+    return True
 
 
-def submit(floor: Floor, chain: Chain, request: OrderRequest) -> None:
+def submit(floor: Floor, chain: Chain, request: OrderRequest, fresh: Callable[[], bool]) -> None:
     """Send one order in one attempt, and learn its fate.
 
     An order that is absent for sure leaves its chain as it was: it is sized, judged and sent anew, under the
-    same id.
+    same id; and so is one that is not `fresh` any more once the kill switch was read, which may take long.
 
     Raises:
         Halted | Interrupted: not permitted, or the fate stays unknown.
@@ -60,7 +65,8 @@ def submit(floor: Floor, chain: Chain, request: OrderRequest) -> None:
         raise floor.stop(
             "order_lost", "the broker took none of several attempts", seen=request.client_order_id
         )
-    permit(floor)
+    if not permitted(floor, fresh):
+        return
     chain.attempts += 1
     floor.sent.append(request.client_order_id)
     outcome = floor.world.broker.submit(request)

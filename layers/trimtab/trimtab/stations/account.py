@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trimtab.core.gates import judge_account
+from trimtab.core.gates import judge_account, judge_values
 from trimtab.core.mandate import ADV_SESSIONS
-from trimtab.core.plan import Book, Plan, guards, size, wanted
+from trimtab.core.plan import Plan
 from trimtab.core.portfolio import Portfolio
 from trimtab.core.quotes import Touch, judge
 from trimtab.core.risk import Approved, Conditions, refuse, review
 from trimtab.core.risk import judge as judge_plan
+from trimtab.core.sizing import Book, guards, size, wanted
 from trimtab.errors import Halted
 from trimtab.execute.floor import RESERVE_S
 from trimtab.stations.evidence import (
@@ -50,27 +51,30 @@ def positions(world: World, mandate: Mandate, bars: Bars | None, evidence: Evide
     """Read the account and its holdings together, and judge them.
 
     Raises:
-        Halted: the account may not trade, holds a short, or does not add up; the gate's name is the code.
+        Halted: the account may not trade, holds a short or does not add up, or a holding's value is a split
+            away from its last close; the gate's name is the code.
     """
-    portfolio, verdicts = _settled(world, mandate)
+    portfolio, verdicts = _settled(world)
     evidence.account = portfolio.account
     last = {} if bars is None else last_closes(bars)
     evidence.positions_before = [
         position_document(p, last.get(p.symbol, _unit_value(p.market_value, p.qty)))
         for p in portfolio.positions
     ]
+    if bars is not None:
+        verdicts.append(judge_values(portfolio, last, mandate.gates))
     evidence.verdicts += verdicts
     refuse(verdicts)
     return portfolio
 
 
-def _settled(world: World, mandate: Mandate) -> tuple[Portfolio, list[Verdict]]:
+def _settled(world: World) -> tuple[Portfolio, list[Verdict]]:
     """Read both until they add up, at most 15 seconds: after fills one view lags behind the other."""
     started = world.clock.monotonic()
     while True:
         late = world.clock.monotonic() - started > min(LAG_S, world.seconds_left() - RESERVE_S)
         portfolio = Portfolio(world.broker.account(), world.broker.positions())
-        verdicts = judge_account(portfolio, mandate.universe)
+        verdicts = judge_account(portfolio)
         refused = {verdict.rule for verdict in verdicts if not verdict.passed}
         if late or refused != {"equity_identity"}:
             return portfolio, verdicts
@@ -266,7 +270,8 @@ def _touches(
     quotes = world.market.quotes(traded)
     evidence.quotes = [quote_document(quote) for quote in quotes.values()]
     last = dict(zip(book.symbols, book.price.tolist(), strict=True))
-    return {s: judge(quotes.get(s), last[s], today.now, mandate.risk) for s in traded}
+    by_age = not mandate.loopback
+    return {s: judge(quotes.get(s), last[s], today.now, mandate.risk, by_age=by_age) for s in traded}
 
 
 def session_so_far(world: World, mandate: Mandate, session: date) -> tuple[int, int]:

@@ -11,8 +11,10 @@ from trimtab.core.record import account_hash, canonical
 from trimtab.core.schedule import (
     NEW_YORK,
     Window,
+    complete_sessions,
     hours_of,
     session_of,
+    sessions_before,
     window,
 )
 from trimtab.errors import Halted, Misconfigured
@@ -127,6 +129,7 @@ def arrive(world: World, mandate: Mandate, arrival: Arrival, evidence: Evidence,
     elif times is None or now > times.closes:
         session = next_session(calendar, session)
         evidence.session = session
+        judge_bar(arrival, calendar, session, now, evidence)
     return Today(session, now, times, calendar)
 
 
@@ -166,6 +169,29 @@ def next_session(calendar: Sequence[SessionHours], session: date) -> date:
     if later is None:
         raise Halted("no_calendar", "the calendar has no later session", seen=session, hint="try again later")
     return later
+
+
+def judge_bar(
+    arrival: Arrival, calendar: Sequence[SessionHours], session: date, now: datetime, evidence: Evidence
+) -> None:
+    """Warn that a plan for the next session is made before the last one's bar is complete; keep none such.
+
+    Raises:
+        Halted: the plan is to be saved: the run that is to trade it would see one session more.
+    """
+    if sessions_before(calendar, session)[-1:] == complete_sessions(calendar, session, now)[-1:]:
+        return
+    last = sessions_before(calendar, session)[-1]
+    message = f"the session of {last} is over, but its bar is not complete yet"
+    if arrival.keep_plan:
+        raise Halted(
+            "early_plan",
+            f"{message}: the plan could not be applied",
+            seen=f"{now.astimezone(NEW_YORK):%H:%M} New York",
+            allowed="a plan from the closes that its run will see",
+            hint="make it again 16 minutes after the close",
+        )
+    evidence.note("warning", "fetch", "early_plan", f"{message}: a run tomorrow sees one session more")
 
 
 def bind(world: World, mandate: Mandate, evidence: Evidence) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trimtab.core.gates import factors, file, moves, prices, shape
-from trimtab.core.gates.account import EQUITY_TOLERANCE, equity_identity, judge_account
+from trimtab.core.gates.account import EQUITY_TOLERANCE, equity_identity, judge_account, judge_values
 from trimtab.core.gates.exhibit import Adjustment, Exhibit
 from trimtab.core.gates.moves import trades_apart
 from trimtab.core.gates.revisions import revised
@@ -35,6 +35,7 @@ __all__ = [
     "judge_account",
     "judge_bars",
     "judge_file",
+    "judge_values",
     "revised",
     "summed_up",
     "trades_apart",

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trimtab.core.gates.moves import RATIOS
 from trimtab.core.verdict import Verdict, named, subject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
+    from trimtab.core.limits import Gates
     from trimtab.core.portfolio import Portfolio
 
-__all__ = ["EQUITY_TOLERANCE", "equity_identity", "judge_account"]
+__all__ = ["EQUITY_TOLERANCE", "equity_identity", "judge_account", "judge_values"]
 
 EQUITY_TOLERANCE = 0.005
 """Largest difference between the account's equity and cash plus holdings, fraction of equity."""
+_NOISE = 1e-12
 
 
-def judge_account(portfolio: Portfolio, universe: Sequence[str]) -> list[Verdict]:
-    """Judge the account: active, unblocked, in USD, whole, and without a short in the universe."""
+def judge_account(portfolio: Portfolio) -> list[Verdict]:
+    """Judge the account: active, unblocked, in USD, whole, and without a short.
+
+    A short outside the universe counts, too: what it was sold for stands in the cash, and is owed.
+    """
     account = portfolio.account
     blocks = {
         "trading_blocked": account.trading_blocked,
@@ -26,7 +32,7 @@ def judge_account(portfolio: Portfolio, universe: Sequence[str]) -> list[Verdict
         "trade_suspended_by_user": account.trade_suspended_by_user,
     }
     blocked = [name for name, is_set in blocks.items() if is_set]
-    shorts = [p.symbol for p in portfolio.positions if p.qty < 0 and p.symbol in universe]
+    shorts = [p.symbol for p in portfolio.positions if p.qty < 0]
     return [
         Verdict(
             "account_status",
@@ -43,6 +49,30 @@ def judge_account(portfolio: Portfolio, universe: Sequence[str]) -> list[Verdict
         Verdict("short_position", subject(shorts), not shorts, named(shorts), "none", "negative holdings"),
         equity_identity(portfolio),
     ]
+
+
+def judge_values(portfolio: Portfolio, last: Mapping[str, float], limits: Gates) -> Verdict:
+    """Judge that no holding's value stands to its last close (USD a share) as a usual split would.
+
+    The broker books a split before the session opens. Where the feed has not rebased its bars by then, shares
+    after the split at a price before it would make an equity that is not there, and every other symbol would
+    be sold or bought for it.
+    """
+    apart = {
+        p.symbol: float(p.market_value / p.qty) / last[p.symbol]
+        for p in portfolio.positions
+        if p.market_value is not None and p.qty > 0 and last.get(p.symbol, 0.0) > 0
+    }
+    found = [symbol for symbol, ratio in apart.items() if _like_split(ratio, limits.split_tolerance)]
+    seen = ", ".join(f"{apart[symbol]:.4g} times the last close" for symbol in found) or "no such ratio"
+    detail = "a holding's value a share against its last close"
+    allowed = f"not within {limits.split_tolerance:.0%} of a split's ratio"
+    return Verdict("split_value", subject(found), not found, seen, allowed, detail)
+
+
+def _like_split(ratio: float, tolerance: float) -> bool:
+    usual = (*RATIOS, *(1 / usual for usual in RATIOS))
+    return any(abs(ratio / split - 1) <= tolerance + _NOISE for split in usual)
 
 
 def equity_identity(portfolio: Portfolio) -> Verdict:

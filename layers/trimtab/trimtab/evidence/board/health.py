@@ -24,7 +24,15 @@ ABOUT = {
 }
 """What a run is made of, by the column of `runs`."""
 OF_ACCOUNT = frozenset(
-    {"account_status", "account_blocked", "currency", "short_position", "equity_identity", "open_orders"}
+    {
+        "account_status",
+        "account_blocked",
+        "currency",
+        "short_position",
+        "split_value",
+        "equity_identity",
+        "open_orders",
+    }
 )
 OF_PLAN = frozenset(rule.__name__ for rule in RULES)
 
