@@ -31,6 +31,10 @@ NONE = "none"
 # Closes that are drawn at most; a screen has no more places.
 MOST_POINTS = 700
 BACKTEST = "Backtest"
+EQUITY = (
+    "All of the account, foreign holdings too, at the closes of the session before the last run; what is "
+    "foreign at the broker's price."
+)
 # Groups of statistics that another page tells.
 LEFT_OUT = frozenset({"Trading"})
 
@@ -146,7 +150,7 @@ def page() -> None:
     stats = curve.statistics(own, None)
     figures(
         [
-            ("Equity", money(float(own.equity[-1])), "At the closes of the session before the last run."),
+            ("Equity", money(float(own.equity[-1])), EQUITY),
             ("Return", percent(_float(stats["total_return_pct"])), MEANINGS["total_return_pct"]),
             ("Return a year", percent(_float(stats["cagr_pct"])), MEANINGS["cagr_pct"]),
             ("Largest drawdown", percent(_float(stats["max_drawdown_pct"])), MEANINGS["max_drawdown_pct"]),

@@ -14,6 +14,7 @@ import pytest
 
 from dashboard.looks import SCRIPT
 from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, sheets, texts, write_config
+from line_kit import make_lab
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.evidence.explain import explain
@@ -95,6 +96,17 @@ def test_now_tells_of_the_halt_flag(store: Path, tmp_path: Path, monkeypatch: py
     assert "Halted: no order is sent" in said
     assert r"\*bold\*" in said
     assert "trimtab resume" in said
+
+
+def test_now_tells_the_band_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two weights that leave no cash are traded to what the buffer leaves, and that is in their bands."""
+    lab = make_lab(tmp_path / "store", {"AAA": 0.6, "BBB": 0.4}, max_order_size=0.9, max_turnover=1.0)
+    assert lab.run()["outcome"] == "traded"
+    app = clean(at_page(write_config(tmp_path / "c", tmp_path / "store"), "now", monkeypatch))
+    rows = {row["Symbol"]: row for row in sheets(app)["Holdings"]}
+    assert float(rows["AAA"]["Target, %"]) == 60.0
+    assert float(rows["AAA"]["Held, %"]) == pytest.approx(59.4, abs=0.1)
+    assert [rows[symbol]["Note"] for symbol in ("AAA", "BBB")] == ["in its band"] * 2
 
 
 def test_performance_takes_the_deposit_out(
