@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import charts
-from dashboard.frame import begin, figures, literal, look, moment, nothing_yet, table
+from dashboard.frame import begin, figures, literal, look, moment, nothing_yet, table, told
 from dashboard.sheets import Column, amount, text
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.standing import (
@@ -49,8 +49,13 @@ ABOUT = {
 
 
 def flag(seen: Look) -> None:
-    """Say that the portfolio is halted, where it is."""
-    found = seen.shelf.flag()
+    """Say that the portfolio is halted, where it is, or that nobody can tell."""
+    try:
+        found = seen.shelf.flag()
+    except OSError as error:
+        st.error(f"**Can't tell whether it is halted:** the halt flags can't be read. {literal(error)}")
+        st.caption("A run that can't read them sends nothing. The page tries again when it is loaded.")
+        return
     if found is not None:
         key, words = found
         why = literal(said(words) or key)
@@ -217,10 +222,14 @@ def page() -> None:
         nothing_yet(seen)
     run = runs.row(-1, named=True)
     times(seen, run, _last_number(runs, "cash"), _last_number(runs, "equity"))
-    record = seen.shelf.record(run["session"], run["run_id"])
+    record = None
+    with told():
+        record = seen.shelf.record(run["session"], run["run_id"])
     last_run(run, record)
-    prices(run, seen)
-    held(seen)
+    with told():
+        prices(run, seen)
+    with told():
+        held(seen)
     st.caption(f"Store: {literal(seen.shelf.url)} · {literal(run['mode'])}")
     watch(seen.shelf.stamp[:3])
 

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import charts, playing
-from dashboard.frame import begin, figures, literal, nothing_yet, show, table
+from dashboard.frame import begin, figures, literal, nothing_yet, show, table, told
 from dashboard.sheets import text
 from trimtab.backtesting.stats import MEANINGS
 from trimtab.evidence.board import curve, reading
@@ -43,7 +43,9 @@ def controls(seen: Look, whole: Curve) -> tuple[date, str, bool]:
     """Ask for the range, the benchmark, and whether to play the backtest."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     span = row.segmented_control("Range", list(SPANS), default="All", key="span", width="content") or "All"
-    symbols = playing.symbols(seen)
+    symbols: list[str] = []
+    with told():
+        symbols = playing.symbols(seen)
     picked = NONE
     if symbols:
         index = 1 + (symbols.index("SPY") if "SPY" in symbols else 0)
