@@ -23,6 +23,7 @@ __all__ = [
     "events",
     "flows",
     "held",
+    "held_frame",
     "portfolios",
     "runs",
     "short",
