@@ -209,7 +209,7 @@ def _heads(days: pl.DataFrame, first: object) -> list[Element]:
 
 def bullet(line: Holding, most: float) -> Element | str:
     """Draw a holding's weight against target and band, on a scale from 0 to `most` (fractions)."""
-    if line.weight is None or line.target is None:
+    if line.weight is None or line.goal is None:
         return ""
     marks = []
     if line.low is not None and line.high is not None:
@@ -220,10 +220,10 @@ def bullet(line: Holding, most: float) -> Element | str:
                 style=f"left:{_at(line.low, most)};width:{_at(line.high - line.low, most)}",
             )
         )
-    marks.append(node("i", class_="goal", style=f"left:{_at(line.target, most)}"))
+    marks.append(node("i", class_="goal", style=f"left:{_at(line.goal, most)}"))
     look = "held out" if line.outside else "held"
     marks.append(node("i", class_=look, style=f"left:{_at(line.weight, most)}"))
-    told = f"held {100 * line.weight:.2f} %, target {100 * line.target:.2f} %"
+    told = f"held {100 * line.weight:.2f} %, target after the cash buffer {100 * line.goal:.2f} %"
     return node("div", marks, class_="bullet", role="img", aria_label=told, title=told)
 
 

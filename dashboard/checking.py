@@ -53,28 +53,27 @@ def records(seen: Look, runs: pl.DataFrame) -> None:
     if st.button(f"Replay the newest {len(newest)} runs", key="replay"):
         with st.spinner("Working them out again …"):
             st.session_state[key] = _replayed(seen, newest)
-    found: list[Replayed] | None = st.session_state.get(key)
-    if found is None:
+    done: tuple[list[Replayed], str] | None = st.session_state.get(key)
+    if done is None:
         st.caption(
             "Not asked for yet. `trimtab replay --all` replays every run, `trimtab verify` checks every file."
         )
         return
-    _told(found, len(newest))
+    _told(*done, len(newest))
 
 
-def _replayed(seen: Look, newest: list[tuple[str | None, str]]) -> list[Replayed]:
-    """Replay runs, as many as the time allows."""
+def _replayed(seen: Look, newest: list[tuple[str | None, str]]) -> tuple[list[Replayed], str]:
+    """Replay runs, as many as the time allows; say why some are left."""
     replayer = Replayer(seen.shelf.store, read_inputs, lambda config: _decider(seen, config))
     ends, found = time.monotonic() + LONGEST_S, []
     for session, run_id in newest:
         if time.monotonic() > ends:
-            break
+            return found, "it took too long"
         try:
             found.append(replayer.replay(seen.shelf.folder(session, run_id)))
         except OSError as error:
-            st.error(f"The store can't be read. {literal(error)}")
-            break
-    return found
+            return found, f"the store can't be read. {error}"
+    return found, ""
 
 
 def _decider(seen: Look, config: Document) -> Decider:
@@ -89,14 +88,17 @@ def _decider(seen: Look, config: Document) -> Decider:
     return Decider(loaded, code_digest(loaded.file))
 
 
-def _told(found: list[Replayed], wanted: int) -> None:
-    """Say what came of them."""
+def _told(found: list[Replayed], why: str, wanted: int) -> None:
+    """Say what came of them, and why some are left."""
+    if why:
+        st.warning(f"**{wanted - len(found)} are left:** {literal(why)}")
+    if not found:
+        return
     counts = {name: sum(1 for replayed in found if replayed.result == name) for name in RESULTS}
     said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
-    short = "" if len(found) == wanted else f" {wanted - len(found)} are left: it took too long."
     stands = all(replayed.stands for replayed in found)
     title = "Nothing speaks against these records" if stands else "A record does not stand"
-    (st.success if stands else st.error)(f"**{title}:** {said}.{short}")
+    (st.success if stands else st.error)(f"**{title}:** {said}.")
     rows = [(r.session, r.result.replace("_", " "), _detail(r), r.run_id) for r in found]
     names = {
         "session": text("Session"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from trimtab.evidence.markup import fragment, node
 from trimtab.evidence.words import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -41,6 +42,7 @@ __all__ = [
     "preformatted",
     "show",
     "table",
+    "told",
 ]
 
 PORTFOLIO = "portfolio"
@@ -115,6 +117,16 @@ def _trouble(shelf: Shelf) -> None:
     lost = f" {trouble.damaged} more are damaged." if trouble.damaged else ""
     hint = literal(trouble.hint[:1].upper() + trouble.hint[1:])
     st.warning(f"**{literal(trouble.message[:1].upper() + trouble.message[1:])}.** {hint}. {shown}{lost}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say what of the store can't be read just now, in the place of what was to be shown."""
+    try:
+        yield
+    except OSError as error:
+        st.warning(f"**A part of the store can't be read just now.** {literal(error)}")
+        st.caption("What is missing here is not known. The page tries again when it is loaded.")
 
 
 def nothing_yet(seen: Look) -> None:

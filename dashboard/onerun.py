@@ -12,7 +12,7 @@ import polars as pl
 import streamlit as st
 
 from dashboard.charts import said
-from dashboard.frame import figures, literal, moment, preformatted, table
+from dashboard.frame import figures, literal, moment, preformatted, table, told
 from dashboard.sheets import amount, clock, text
 from trimtab.evidence.diff import diff
 from trimtab.evidence.explain import explain
@@ -43,8 +43,13 @@ def show(seen: Look, runs: pl.DataFrame, run_id: str) -> None:
     title = f"Run of {run['session'] or 'an unknown session'}"
     st.subheader(literal(title), anchor=False)
     st.caption(f"{literal(run_id)} · {moment(run['started_at'])} New York · {literal(run['mode'])}")
-    record = seen.shelf.record(run["session"], run_id)
     st.text(str(run["reason"] or run["outcome"]))
+    with told():
+        _recorded(seen, runs, seen.shelf.record(run["session"], run_id))
+
+
+def _recorded(seen: Look, runs: pl.DataFrame, record: Document | None) -> None:
+    """Show what a run's record holds, part by part."""
     if record is None:
         st.warning(LOST)
         return
@@ -83,7 +88,7 @@ def _parts(seen: Look, runs: pl.DataFrame, record: Document) -> None:
     tabs = st.tabs(list(parts), key="part", on_change="rerun")
     for tab, make in zip(tabs, parts.values(), strict=True):
         if tab.open:
-            with tab:
+            with tab, told():
                 make()
 
 

@@ -97,12 +97,24 @@ class Shelf:
             st.stop()
 
     def record(self, session: object, run_id: str) -> Document | None:
-        """Give a run's record; None where it has none that can be read."""
-        return _record(self.url, self.folder(session, run_id))
+        """Give a run's record; None where it is missing or damaged.
+
+        Raises:
+            OSError: the store can't be read; so do `bars`, `flag` and `said`.
+        """
+        with suppress(_OddError):
+            return _record(self.url, self.folder(session, run_id))
+        return None
 
     def bars(self, session: object, run_id: str) -> Bars | None:
-        """Give the bars that a run saw; None where they are not there."""
-        return _bars(self.url, self.folder(session, run_id))
+        """Give the bars that a run saw; None where they are not there, or damaged.
+
+        Raises:
+            OSError: as above.
+        """
+        with suppress(_OddError):
+            return _bars(self.url, self.folder(session, run_id))
+        return None
 
     def folder(self, session: object, run_id: str) -> str:
         """Give the place of a run's files."""
@@ -121,13 +133,19 @@ class Shelf:
             raise _odd(error) from error
 
     def flag(self) -> tuple[str, str] | None:
-        """Give the halt flag that is set, and what it says."""
-        with suppress(OSError):
-            return kill_switch(self.store, self.portfolio)
-        return None
+        """Give the halt flag that is set, and what it says; None where none is.
+
+        Raises:
+            OSError: as above: then nobody can tell.
+        """
+        return kill_switch(self.store, self.portfolio)
 
     def said(self) -> list[Document]:
-        """Give what people and the latch said outside of runs, newest first."""
+        """Give what people and the latch said outside of runs, newest first.
+
+        Raises:
+            OSError: as above.
+        """
         return _said(self.url, self.portfolio)
 
 
@@ -153,14 +171,12 @@ def portfolios(url: str, own: str) -> list[str]:
     """Give the store's portfolios, and the configuration's own first.
 
     Raises:
-        Misconfigured: as `open_shelf`.
+        Misconfigured, OSError: as `open_shelf`.
     """
     found: list[str] = []
-    with suppress(Halted, OSError):
+    with suppress(Halted):  # a damaged trades.db is told of by what opens the shelf
         found = _names(url, _stamp(url))
-    with suppress(OSError):
-        found = [*found, *_bound(url)]
-    return list(dict.fromkeys([own, *sorted(found)]))
+    return list(dict.fromkeys([own, *sorted([*found, *_bound(url)])]))
 
 
 @st.cache_resource(show_spinner=False)
@@ -260,7 +276,7 @@ def _salvaged(url: str, portfolio: str, stamp: Stamp) -> tuple[str, int, int]:
         try:
             for table, some in rows(read_record(store, folder)).items():
                 batch[table] += some
-        except (Halted, OSError, KeyError, TypeError, ValueError):
+        except (Halted, KeyError, TypeError, ValueError):
             damaged += 1
     place = Path(_scratch().name) / "salvaged" / secrets.token_hex(8)
     SqliteTrades(place / "trades.db").add(batch)
@@ -273,31 +289,41 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="trimtab-dashboard-")
 
 
+class _OddError(ValueError):
+    """A file is missing, or is not what it should be. What raises is not kept: the file may be mended."""
+
+
 @st.cache_resource(show_spinner=False, max_entries=256, ttl=KEPT_S)
-def _record(url: str, folder: str) -> Document | None:
-    with suppress(OSError, ValueError):
-        blob = _opened(url)[0].get(f"{folder}/record.json")
-        found = None if blob is None else json.loads(blob)
-        return found if isinstance(found, dict) else None
-    return None
+def _record(url: str, folder: str) -> Document:
+    blob = _opened(url)[0].get(f"{folder}/record.json")
+    try:
+        found = json.loads(blob or b"null")
+    except ValueError as error:
+        raise _OddError(folder) from error
+    if not isinstance(found, dict):
+        raise _OddError(folder)
+    return found
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl=KEPT_S)
 def _bars(url: str, folder: str) -> Bars | None:
-    with suppress(OSError, ValueError, KeyError, pl.exceptions.PolarsError):
-        blob = _opened(url)[0].get(f"{folder}/inputs.parquet")
-        return None if blob is None else Bars.from_frame(pl.read_parquet(BytesIO(blob)))
-    return None
+    """Give the bars of a run; None where it kept none: those of a run that did not get to them never come."""
+    blob = _opened(url)[0].get(f"{folder}/inputs.parquet")
+    if blob is None:
+        return None
+    try:
+        return Bars.from_frame(pl.read_parquet(BytesIO(blob)))
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        raise _OddError(folder) from error
 
 
 @st.cache_resource(show_spinner=False, ttl=SAID_S)
 def _said(url: str, portfolio: str) -> list[Document]:
     found = []
-    with suppress(OSError):
-        for key in _opened(url)[0].list("events/"):
-            event = _event(url, key)
-            if isinstance(event, dict) and event.get("portfolio") in {None, portfolio}:
-                found.append(event)
+    for key in _opened(url)[0].list("events/"):
+        event = _event(url, key)
+        if isinstance(event, dict) and event.get("portfolio") in {None, portfolio}:
+            found.append(event)
     return sorted(found, key=lambda event: str(event.get("at")), reverse=True)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboard import checking
-from dashboard.frame import begin, figures, listed, literal, nothing_yet, table
+from dashboard.frame import begin, figures, listed, literal, nothing_yet, table, told
 from dashboard.sheets import amount, clock, text
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.health import changes, differences, freshness, kinds
@@ -128,7 +128,8 @@ def changed(seen: Look, runs: pl.DataFrame) -> None:
         name = f"Configuration of {literal(row['session'])}: what changed"
         with st.expander(name, key=f"change {row['run_id']}", on_change="rerun") as opened:
             if opened.open:
-                _difference(seen, row, by_run)
+                with told():
+                    _difference(seen, row, by_run)
 
 
 def _difference(seen: Look, row: Mapping[str, str], sessions: Mapping[str, str]) -> None:
@@ -146,7 +147,8 @@ def page() -> None:
     seen = begin("Health", "What went wrong, what was refused, and what changed.")
     runs = seen.shelf.frame(reading.runs)
     if runs.is_empty():
-        people(seen)
+        with told():
+            people(seen)
         nothing_yet(seen)
     events = seen.shelf.frame(reading.events)
     newest = set(runs["run_id"].tail(BACK))
@@ -160,10 +162,12 @@ def page() -> None:
         ]
     )
     messages(events)
-    people(seen)
+    with told():
+        people(seen)
     checking.records(seen, runs)
     checks(seen)
-    fresh(seen, runs)
+    with told():
+        fresh(seen, runs)
     changed(seen, runs)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import streamlit as st
 
 from dashboard import charts
-from dashboard.frame import begin, figures, literal, look, moment, nothing_yet, table
+from dashboard.frame import begin, figures, literal, look, moment, nothing_yet, table, told
 from dashboard.sheets import Column, amount, text
 from trimtab.evidence.board import reading
 from trimtab.evidence.board.standing import (
@@ -26,6 +25,8 @@ from trimtab.switch import cure, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import polars as pl
 
     from dashboard.frame import Look
     from trimtab.core.record import Document
@@ -48,8 +49,13 @@ ABOUT = {
 
 
 def flag(seen: Look) -> None:
-    """Say that the portfolio is halted, where it is."""
-    found = seen.shelf.flag()
+    """Say that the portfolio is halted, where it is, or that nobody can tell."""
+    try:
+        found = seen.shelf.flag()
+    except OSError as error:
+        st.error(f"**Can't tell whether it is halted:** the halt flags can't be read. {literal(error)}")
+        st.caption("A run that can't read them sends nothing. The page tries again when it is loaded.")
+        return
     if found is not None:
         key, words = found
         why = literal(said(words) or key)
@@ -89,7 +95,7 @@ def times(seen: Look, run: Mapping[str, Any], cash: float | None, equity: float 
     due = None if simulated or not seen.own else _due(seen)
     items = [
         ("Equity", money(equity), "What the last run was sized with: cash and holdings at the last closes."),
-        ("Cash", money(cash), "Cash of the account when that run ended."),
+        ("Cash", money(cash), "Cash of the account as the last run that asked for it was told."),
         _last(seen, run, simulated=simulated),
     ]
     if due is not None:
@@ -128,21 +134,21 @@ def _last(seen: Look, run: Mapping[str, Any], *, simulated: bool) -> tuple[str, 
     return "Last run", NOTHING if age is None else f"{ago(age)} ago", f"It ended at {at} in New York."
 
 
-def held(seen: Look, runs: pl.DataFrame) -> None:
+def held(seen: Look) -> None:
     """Show holdings against targets and bands."""
-    run_id, session, frame = seen.shelf.frame(reading.held)
-    st.subheader("Holdings", anchor=False, help="As the last run that read the account left them.")
-    if run_id is None:
-        st.write("No run has found or made a holding yet.")
+    found, frame = seen.shelf.frame(reading.held)
+    st.subheader("Holdings", anchor=False, help="As the last run that read them, dry or not, left them.")
+    if found is None:
+        st.write("No run has read the holdings yet.")
         return
-    cash = _last_number(runs, "cash", run_id)
-    record = seen.shelf.record(session, run_id)
+    record = seen.shelf.record(found.session, found.run_id)
     execution = execution_of(record, seen.settings.execution.model_dump(mode="json") if seen.own else {})
-    lines = holdings(frame, cash or 0.0, execution, (record or {}).get("universe"))
+    lines = holdings(frame, float(found.cash or 0.0), execution, (record or {}).get("universe"))
     _table(lines)
-    note = f"At the closes that run {literal(run_id)} was sized with, session {literal(session)}."
+    note = f"At the closes that run {literal(found.run_id)} was sized with, session {literal(found.session)}."
     st.caption(
-        f"{note} Line: target. Bar: its band, in which a holding is left alone. Dot: held; a diamond is out."
+        f"{note} Line: target after the cash buffer. Bar: its band, in which a holding is left alone. "
+        "Dot: held; a diamond is out."
     )
 
 
@@ -153,7 +159,7 @@ def _table(lines: list[Holding]) -> None:
     rows = [
         (
             *(line.symbol, line.shares, line.price, line.value, _pct(line.weight), _pct(line.target)),
-            _pct(None if line.weight is None or line.target is None else line.weight - line.target),
+            _pct(None if line.weight is None or line.goal is None else line.weight - line.goal),
             *(charts.bullet(line, most or 1.0), _words(line)),
         )
         for line in lines
@@ -164,8 +170,8 @@ def _table(lines: list[Holding]) -> None:
         "price": amount("Close, USD"),
         "value": amount("Value, USD", 0),
         "weight": amount("Held, %"),
-        "target": amount("Target, %"),
-        "drift": amount("Drift, %", meaning="Held less target.", signed=True),
+        "target": amount("Target, %", meaning="As the strategy gave it."),
+        "drift": amount("Drift, %", meaning="Held less the target after the cash buffer.", signed=True),
         "where": Column("Against the band"),
         "note": text("Note"),
     }
@@ -184,11 +190,10 @@ def _words(line: Holding) -> str:
     return "out of its band" if line.outside else "in its band" if line.low is not None else ""
 
 
-def _last_number(runs: pl.DataFrame, column: str, run_id: str | None = None) -> float | None:
-    """Give the newest number of a column, up to a run where one is named."""
-    some = runs.filter(pl.col(column).is_not_null())
-    some = some if run_id is None else some.filter(pl.col("run_id") <= run_id)
-    return None if some.is_empty() else float(some[column][-1])
+def _last_number(runs: pl.DataFrame, column: str) -> float | None:
+    """Give the newest number of a column."""
+    some = runs[column].drop_nulls()
+    return None if some.is_empty() else float(some[-1])
 
 
 def prices(run: Mapping[str, Any], seen: Look) -> None:
@@ -216,11 +221,15 @@ def page() -> None:
     if runs.is_empty():
         nothing_yet(seen)
     run = runs.row(-1, named=True)
-    record = seen.shelf.record(run["session"], run["run_id"])
     times(seen, run, _last_number(runs, "cash"), _last_number(runs, "equity"))
+    record = None
+    with told():
+        record = seen.shelf.record(run["session"], run["run_id"])
     last_run(run, record)
-    prices(run, seen)
-    held(seen, runs)
+    with told():
+        prices(run, seen)
+    with told():
+        held(seen)
     st.caption(f"Store: {literal(seen.shelf.url)} · {literal(run['mode'])}")
     watch(seen.shelf.stamp[:3])
 

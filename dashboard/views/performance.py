@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import charts, playing
-from dashboard.frame import begin, figures, literal, nothing_yet, show, table
+from dashboard.frame import begin, figures, literal, nothing_yet, show, table, told
 from dashboard.sheets import text
 from trimtab.backtesting.stats import MEANINGS
 from trimtab.evidence.board import curve, reading
@@ -31,6 +31,10 @@ NONE = "none"
 # Closes that are drawn at most; a screen has no more places.
 MOST_POINTS = 700
 BACKTEST = "Backtest"
+EQUITY = (
+    "All of the account, foreign holdings too, at the closes of the session before the last run; what is "
+    "foreign at the broker's price."
+)
 # Groups of statistics that another page tells.
 LEFT_OUT = frozenset({"Trading"})
 
@@ -39,7 +43,9 @@ def controls(seen: Look, whole: Curve) -> tuple[date, str, bool]:
     """Ask for the range, the benchmark, and whether to play the backtest."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     span = row.segmented_control("Range", list(SPANS), default="All", key="span", width="content") or "All"
-    symbols = playing.symbols(seen)
+    symbols: list[str] = []
+    with told():
+        symbols = playing.symbols(seen)
     picked = NONE
     if symbols:
         index = 1 + (symbols.index("SPY") if "SPY" in symbols else 0)
@@ -146,7 +152,7 @@ def page() -> None:
     stats = curve.statistics(own, None)
     figures(
         [
-            ("Equity", money(float(own.equity[-1])), "At the closes of the session before the last run."),
+            ("Equity", money(float(own.equity[-1])), EQUITY),
             ("Return", percent(_float(stats["total_return_pct"])), MEANINGS["total_return_pct"]),
             ("Return a year", percent(_float(stats["cagr_pct"])), MEANINGS["cagr_pct"]),
             ("Largest drawdown", percent(_float(stats["max_drawdown_pct"])), MEANINGS["max_drawdown_pct"]),

@@ -45,6 +45,35 @@ def test_status_is_the_whole_state_at_a_glance(lived: Desk) -> None:
     assert re.search(r"data   the last close was \d+ h \d+ min old", lived("status").out)
 
 
+def test_status_is_of_one_moment(lived: Desk) -> None:
+    """Date, cash, holdings and their weights are of the newest run that read them, though it was dry."""
+    dry = next(record for record in lived.records(STORE) if record["dry_run"])
+    status = lived("status", "--json").document
+    assert status["last_run"]["run_id"] != dry["run_id"]
+    assert (status["as_of"], status["cash"]) == (dry["session"], dry["cash"])
+    assert [(row["symbol"], row["qty"], row["market_value"]) for row in status["holdings"]] == [
+        (row["symbol"], row["qty"], row["market_value"]) for row in dry["positions_before"]
+    ]
+    for row in status["holdings"]:
+        assert float(row["weight"]) == pytest.approx(
+            float(row["market_value"]) / float(dry["equity"]), abs=1e-5
+        )
+    assert f"Holdings as of session {dry['session']}" in lived("status").out
+    (line,) = lived("status", "--all", "--json").document["portfolios"]
+    assert line["equity"] == status["equity"] == dry["equity"]
+
+
+def test_status_names_what_is_wanted_and_not_held(desk: Desk) -> None:
+    """Before the first order every target is there with nothing held, out of its band; all of it is cash."""
+    assert desk("run", "--dry-run").status == 0
+    status = desk("status", "--json").document
+    assert [row["symbol"] for row in status["holdings"]] == ["AAA", "BBB", "CCC"]
+    for row in status["holdings"]:
+        assert (row["qty"], row["weight"], row["outside"]) == ("0", "0.000000", True)
+        assert float(row["high"]) == pytest.approx(0.33 + 0.005)  # a third of what the cash buffer leaves
+    assert re.search(r"cash .* 100\.00%", desk("status").out)
+
+
 def test_a_latch_is_called_one(lived: Desk) -> None:
     """What trimtab itself set is told apart from what a person said."""
     assert lived("resume").status == 0

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from streamlit import cache_resource
 
 from dashboard.looks import SCRIPT
 from dashboard_kit import HOSTILE, PAGES, at_page, decade, season, sheets, texts, write_config
+from line_kit import make_lab
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.evidence.explain import explain
@@ -95,6 +97,124 @@ def test_now_tells_of_the_halt_flag(store: Path, tmp_path: Path, monkeypatch: py
     assert "Halted: no order is sent" in said
     assert r"\*bold\*" in said
     assert "trimtab resume" in said
+
+
+def test_now_says_where_it_can_not_tell_of_a_halt(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag that can't be read is no flag that is absent; the rest of the page is there."""
+    config = write_config(tmp_path / "c", store)
+    (store / "HALT").mkdir()
+    app = clean(at_page(config, "now", monkeypatch))
+    assert "Can't tell whether it is halted" in texts(app)
+    assert "Is a directory" in texts(app)
+    assert sheets(app)["Holdings"]
+    (store / "HALT").rmdir()
+    assert "halted" not in texts(clean(app.run()))
+
+
+def test_now_tells_the_band_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two weights that leave no cash are traded to what the buffer leaves, and that is in their bands."""
+    lab = make_lab(tmp_path / "store", {"AAA": 0.6, "BBB": 0.4}, max_order_size=0.9, max_turnover=1.0)
+    assert lab.run()["outcome"] == "traded"
+    app = clean(at_page(write_config(tmp_path / "c", tmp_path / "store"), "now", monkeypatch))
+    rows = {row["Symbol"]: row for row in sheets(app)["Holdings"]}
+    assert float(rows["AAA"]["Target, %"]) == 60.0
+    assert float(rows["AAA"]["Held, %"]) == pytest.approx(59.4, abs=0.1)
+    assert [rows[symbol]["Note"] for symbol in ("AAA", "BBB")] == ["in its band"] * 2
+
+
+@pytest.mark.parametrize("page", ["now", "runs"])
+def test_a_record_that_can_not_be_read_just_now_is_tried_again(
+    page: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither called damaged nor kept as missing: the next look has it."""
+    config = write_config(tmp_path / "c", store)
+    (last,) = SqliteTrades(store / "trades.db").query("SELECT * FROM latest_run")
+    path = store / f"runs/main/{last['session']}/{last['run_id']}/record.json"
+    path.rename(aside := path.with_name("aside"))
+    path.mkdir()
+    app = clean(at_page(config, page, monkeypatch))
+    assert "can't be read just now" in texts(app)
+    assert "damaged" not in texts(app)
+    path.rmdir()
+    aside.rename(path)
+    assert "can't be read" not in texts(clean(app.run()))
+
+
+@pytest.mark.parametrize(("page", "shown"), [("health", "Prices"), ("performance", "Statistics")])
+def test_prices_that_can_not_be_read_just_now_are_tried_again(
+    page: str, shown: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says so, shows the rest, and has them at the next look."""
+    config = write_config(tmp_path / "c", store)
+    files = sorted(store.rglob("inputs.parquet"))
+    for path in files:
+        path.rename(path.with_name("aside"))
+        path.mkdir()
+    app = clean(at_page(config, page, monkeypatch))
+    assert "can't be read just now" in texts(app)
+    assert metrics(app)
+    for path in files:
+        path.rmdir()
+        path.with_name("aside").rename(path)
+    clean(app.run())
+    assert "can't be read just now" not in texts(app)
+    assert shown in sheets(app)
+    assert page == "health" or app.selectbox(key="benchmark")
+
+
+def test_what_people_said_is_not_called_nothing_where_it_can_not_be_read(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of halts and resumes is missing, and the page says why."""
+    shutil.rmtree(store / "events")
+    (store / "events").write_bytes(b"")
+    app = clean(at_page(write_config(tmp_path / "c", store), "health", monkeypatch))
+    assert "can't be read just now" in texts(app)
+    assert "Halts and resumes" not in sheets(app)
+
+
+def test_records_that_can_not_be_read_just_now_are_not_called_damaged(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where they are replayed nor where they stand in for trades.db; the next look has them."""
+    config = write_config(tmp_path / "c", store)
+    (last,) = SqliteTrades(store / "trades.db").query("SELECT * FROM latest_run")
+    folder = store / f"runs/main/{last['session']}/{last['run_id']}"
+    folder.rename(aside := tmp_path / "aside")
+    folder.write_bytes(b"")
+    app = clean(at_page(config, "health", monkeypatch))
+    clean(app.button(key="replay").click().run())
+    assert "20 are left" in texts(app)
+    assert "Not a directory" in texts(app)
+    assert "Nothing speaks against" not in texts(app)
+    folder.unlink()
+    aside.rename(folder)
+    (store / "trades.db").write_bytes(b"garbage" * 1_000)
+    (folder / "record.json").rename(aside)
+    (folder / "record.json").mkdir()
+    clean(app.run())
+    assert "The store can't be read" in texts(app)
+    (folder / "record.json").rmdir()
+    aside.rename(folder / "record.json")
+    clean(app.run())
+    assert "records hold" in texts(app)
+    assert "more are damaged" not in texts(app)
+
+
+def test_a_store_that_can_not_be_listed_shows_no_other_portfolio(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks at one portfolio is told, and never shown the configuration's own in its place."""
+    app = at_page(write_config(tmp_path / "c", store, portfolio="other"), "now", monkeypatch)
+    clean(app.selectbox[0].select("main").run())
+    shutil.rmtree(store / "portfolios")
+    (store / "portfolios").write_bytes(b"")
+    cache_resource.clear()
+    clean(app.run())
+    assert "The store can't be read" in texts(app)
+    assert not app.metric
 
 
 def test_performance_takes_the_deposit_out(

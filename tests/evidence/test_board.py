@@ -78,7 +78,8 @@ def test_a_run_on_a_closed_day_is_no_session() -> None:
 
 def worth(values: list[tuple[str, float]]) -> pl.DataFrame:
     rows = [{"session": s, "at": f"{s}T15:00:00Z", "run_id": s, "equity": e, "cash": 0.0} for s, e in values]
-    return pl.DataFrame(rows, schema=dict(reading.EQUITY))
+    frame = pl.DataFrame(rows, schema=dict(reading.EQUITY))
+    return frame.with_columns(pl.col("equity").alias("worth"))
 
 
 def flow(session: str, amount: float) -> pl.DataFrame:

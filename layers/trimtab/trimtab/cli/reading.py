@@ -19,8 +19,9 @@ from trimtab.evidence.returns import returns
 from trimtab.show.ledger import (
     Wanted,
     banded,
+    equity_of,
     find_run,
-    holdings_of,
+    found,
     read_record,
     recent_portfolios,
     recent_runs,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
     from trimtab.settings import Settings
+    from trimtab.show.ledger import Found
 
 __all__ = ["history", "show", "status"]
 
@@ -75,23 +77,23 @@ def _all(settings: Settings, terminal: Terminal) -> int:
 
 
 def _standing(store: Store, trades: Trades, name: str) -> Document:
-    runs, (_rows, cash) = recent_runs(trades, name, 1), holdings_of(trades, name)
+    runs = recent_runs(trades, name, 1)
     return {
         "portfolio": name,
         "halt": flag_document(kill_switch(store, name)),
         "last_run": runs[0] if runs else None,
-        "equity": cash and cash["equity"],
+        "equity": equity_of(trades, name),
     }
 
 
 def _status(settings: Settings) -> Document:
     store, trades = _opened(settings)
     runs = recent_runs(trades, settings.portfolio, 1)
-    rows, cash = holdings_of(trades, settings.portfolio)
-    heard = [run["run_id"] for run in (runs[:1] + rows[:1])]
-    record = _record(store, settings, rows)
+    seen = found(trades, settings.portfolio)
+    heard = [run["run_id"] for run in runs] + ([] if seen is None else [seen.run_id])
+    record = None if seen is None else _record(store, settings, seen)
     universe = None if record is None else set(record["universe"])
-    held = weighed(rows, number(cash and cash["cash"]) or 0.0, universe)
+    held = [] if seen is None else weighed(seen.rows, number(seen.cash) or 0.0, universe)
     execution = settings.execution.model_dump() if record is None else record["config"]["execution"]
     due, missed = _due(settings, runs[0]) if runs else (None, 0)
     return {
@@ -102,9 +104,9 @@ def _status(settings: Settings) -> Document:
         "last_run": runs[0] if runs else None,
         "next_run": due,
         "missed_sessions": missed,
-        "as_of": cash and cash["session"],
-        "equity": cash and cash["equity"],
-        "cash": cash and cash["cash"],
+        "as_of": seen and seen.session,
+        "equity": equity_of(trades, settings.portfolio),
+        "cash": seen and seen.cash,
         "holdings": banded(held, execution),
         "returns": returns(trades, settings.portfolio),
         "warnings": warnings_of(trades, heard[0], heard[-1]) if heard else [],
@@ -136,12 +138,10 @@ def _opened(settings: Settings) -> tuple[Store, Trades]:
     return open_store(settings.store_url)
 
 
-def _record(store: Store, settings: Settings, rows: list[Document]) -> Document | None:
-    """Give the record of the run that found these holdings; None where it can't be read."""
-    if rows:
-        folder = f"runs/{settings.portfolio}/{rows[0]['session']}/{rows[0]['run_id']}"
-        with suppress(TrimtabError):
-            return read_record(store, folder)[0]
+def _record(store: Store, settings: Settings, seen: Found) -> Document | None:
+    """Give the record of the run that found these holdings; None where it is missing or damaged."""
+    with suppress(TrimtabError):
+        return read_record(store, f"runs/{settings.portfolio}/{seen.session}/{seen.run_id}")[0]
     return None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from trimtab.core.lots import plain
 from trimtab.core.schedule import session_of
 from trimtab.core.taxlots import NONE, Count, Split, Trade, ledger, term
+from trimtab.show.ledger import found as holdings_found
 from trimtab.stations.past import read_record
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ WHERE portfolio = ? AND inputs_digest IS NOT NULL
 GROUP BY substr(session, 1, 7), config_digest ORDER BY session, run_id
 """
 """One run a month and configuration: a record tells the actions of its sessions, and two weeks before."""
-PRICES = "SELECT session, symbol, price FROM holdings WHERE portfolio = ?"
 NOT_ADVICE = "first in, first out; an aid and no tax advice: what the broker reports counts"
 
 
@@ -119,9 +119,10 @@ def lots_document(
         Halted, OSError: as `ledger_of`.
     """
     found = ledger_of(store, trades, portfolio)
-    seen = trades.query(PRICES, (portfolio,))
-    price = {str(row["symbol"]): Decimal(str(row["price"])) for row in seen if row["price"] is not None}
-    as_of = str(seen[0]["session"]) if seen else None
+    seen = holdings_found(trades, portfolio)
+    held = [] if seen is None else seen.rows
+    price = {str(row["symbol"]): Decimal(str(row["price"])) for row in held if row["price"] is not None}
+    as_of = None if seen is None else seen.session
     lots = [lot for name in sorted(found.held) for lot in found.held[name] if symbol in {None, name}]
     closed = [one for one in found.closed if symbol in {None, one.symbol}]
     moved = [one for one in found.moved if symbol in {None, one.symbol}]

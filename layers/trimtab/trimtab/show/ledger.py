@@ -5,23 +5,28 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from trimtab.errors import Misconfigured
 from trimtab.show.page import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
 
 __all__ = [
+    "Found",
+    "Tables",
     "Wanted",
+    "band",
     "banded",
+    "equity_of",
     "find_run",
-    "holdings_of",
+    "found",
+    "goals",
     "read_record",
     "recent_portfolios",
     "recent_runs",
@@ -42,9 +47,26 @@ ORDER BY substr(run_id, 1, 16) DESC, runs.rowid DESC LIMIT ?
 """
 """Newest first by the time in a run's id: a run that could not read the broker's clock has no other."""
 
+FOUND = """
+SELECT run_id, session, cash, CASE
+  WHEN outcome = 'traded' OR EXISTS (
+    SELECT 1 FROM positions AS p WHERE p.run_id = r.run_id AND phase = 'after') THEN 'after'
+  ELSE 'before' END AS phase
+FROM runs AS r WHERE portfolio = ? AND (
+  EXISTS (SELECT 1 FROM positions AS p WHERE p.run_id = r.run_id)
+  OR EXISTS (SELECT 1 FROM verdicts AS v WHERE v.run_id = r.run_id AND rule = 'equity_identity'))
+ORDER BY substr(run_id, 1, 16) DESC, r.rowid DESC LIMIT 1
+"""
+"""The newest run that read the holdings: it judged at once whether they add up, also where there are none."""
+
 HOLDINGS = """
-SELECT holdings.symbol, qty, price, market_value, holdings.session, run_id, weight AS target
-FROM holdings LEFT JOIN targets USING (run_id, symbol) WHERE portfolio = ? ORDER BY symbol
+SELECT symbol, qty, price, market_value, weight AS target
+FROM positions LEFT JOIN targets USING (run_id, symbol) WHERE run_id = ? AND phase = ?
+UNION ALL
+SELECT symbol, '0', NULL, '0.00', weight FROM targets AS t
+WHERE run_id = ? AND CAST(weight AS REAL) > 0 AND NOT EXISTS (
+  SELECT 1 FROM positions AS p WHERE p.run_id = t.run_id AND p.symbol = t.symbol AND phase = ?)
+ORDER BY symbol
 """
 WARNINGS = """
 SELECT DISTINCT message FROM events WHERE level = 'warning' AND run_id IN (?, ?) ORDER BY message
@@ -52,9 +74,30 @@ SELECT DISTINCT message FROM events WHERE level = 'warning' AND run_id IN (?, ?)
 PORTFOLIOS = """
 SELECT DISTINCT portfolio FROM runs ORDER BY portfolio
 """
-CASH = """
-SELECT at, session, equity, cash FROM equity WHERE portfolio = ? ORDER BY at DESC LIMIT 1
+EQUITY = """
+SELECT equity FROM equity WHERE portfolio = ? ORDER BY at DESC LIMIT 1
 """
+
+
+class Tables(Protocol):
+    """trades.db, whoever reads it."""
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Give the rows of a read-only query as dicts."""
+
+
+class Found(NamedTuple):
+    """What the newest run that read the holdings left held: shares and USD, as texts.
+
+    `rows` hold symbol, qty, price, market_value, target and the run's session and id; a target of which
+    nothing is held is there, too.
+    `cash` is of the same moment: after the run's trades, or as it read it where it did not trade.
+    """
+
+    run_id: str
+    session: str | None
+    cash: str | None
+    rows: list[Row]
 
 
 def recent_portfolios(trades: Trades) -> list[Row]:
@@ -101,10 +144,25 @@ def warnings_of(trades: Trades, *run_ids: str) -> list[str]:
     return [str(row["message"]) for row in trades.query(WARNINGS, run_ids)]
 
 
-def holdings_of(trades: Trades, portfolio: str) -> tuple[list[Row], Row | None]:
-    """Give what the last run that read them found: holdings with targets, and equity with cash (USD)."""
-    cash = trades.query(CASH, (portfolio,))
-    return trades.query(HOLDINGS, (portfolio,)), (cash[0] if cash else None)
+def found(trades: Tables, portfolio: str) -> Found | None:
+    """Give what the newest run that read the holdings left held, dry or not; None where none has."""
+    runs = trades.query(FOUND, (portfolio,))
+    if not runs:
+        return None
+    run_id, session, cash, phase = runs[0].values()
+    rows = trades.query(HOLDINGS, (run_id, phase, run_id, phase))
+    told = [row | {"session": session, "run_id": run_id} for row in rows]
+    return Found(str(run_id), _text(session), _text(cash), told)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def equity_of(trades: Trades, portfolio: str) -> str | None:
+    """Give what the newest run that came to it was sized with, USD."""
+    rows = trades.query(EQUITY, (portfolio,))
+    return str(rows[0]["equity"]) if rows else None
 
 
 def weighed(rows: list[Row], cash: float, universe: set[str] | None) -> list[Row]:
@@ -129,19 +187,36 @@ def banded(rows: list[Row], execution: Mapping[str, Any]) -> list[Row]:
 
     They lie about the target as the plan has it, after the cash buffer; a target of 0 has no band.
     """
-    targets = [number(row["target"]) or 0.0 for row in rows]
-    most = 1 - float(execution["cash_buffer"])
-    scale = min(most / sum(targets), 1.0) if sum(targets) > 0 else 1.0
-    return [row | _band(row, target * scale, execution) for row, target in zip(rows, targets, strict=True)]
+    wanted = goals([number(row["target"]) or 0.0 for row in rows], execution)
+    return [row | _banded(row, goal, execution) for row, goal in zip(rows, wanted, strict=True)]
 
 
-def _band(row: Row, goal: float, execution: Mapping[str, Any]) -> Row:
-    if row["target"] is None:
+def _banded(row: Row, goal: float, execution: Mapping[str, Any]) -> Row:
+    limits = None if row["target"] is None else band(goal, execution)
+    if limits is None:
         return {"low": None, "high": None, "outside": False}
-    width = min(float(execution["band"]), float(execution["band_relative"]) * goal)
-    low, high, weight = goal - width, goal + width, number(row["weight"])
+    low, high = limits
+    weight = number(row["weight"])
     outside = weight is not None and not low <= weight <= high
     return {"low": f"{low:.6f}", "high": f"{high:.6f}", "outside": outside}
+
+
+def goals(targets: Sequence[float], execution: Mapping[str, Any]) -> list[float]:
+    """Give all targets of a run as its plan has them: scaled down where they leave less than the buffer."""
+    most, total = 1 - (number(execution.get("cash_buffer")) or 0.0), sum(targets)
+    return [target * most / total for target in targets] if total > most else list(targets)
+
+
+def band(goal: float, execution: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Give the weights between which nothing is traded, about a target as the plan has it.
+
+    None where the bands are not known.
+    """
+    narrow, relative = (number(execution.get(name)) for name in ("band", "band_relative"))
+    if narrow is None or relative is None:
+        return None
+    width = min(narrow, relative * goal)
+    return max(goal - width, 0.0), goal + width
 
 
 def run_keys(store: Store, portfolio: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Curve: what the account made of its money, beside a benchmark and the backtest of the same closes.
 
 A run reads the account before it trades and values it at the closes of the session before; so a point stands
-at that session, where a benchmark and a backtest have their closes, too. Deposits and withdrawals are taken
-out.
+at that session, where a benchmark and a backtest have their closes, too. Holdings outside the universe are in
+it; deposits and withdrawals are taken out.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Curve:
 
 
 def curve(worth: pl.DataFrame, flows: pl.DataFrame) -> Curve | None:
-    """Make the curve of what the runs read (session, at, run_id, equity); None below two sessions."""
-    rows = worth.filter(pl.col("equity") > 0, pl.col("session").is_not_null())
+    """Make the curve of what the runs read (session, at, run_id, worth); None below two sessions."""
+    rows = worth.filter(pl.col("worth") > 0, pl.col("session").is_not_null())
     rows = rows.unique("session", keep="first", maintain_order=True).sort("session")
     if len(rows) < 2:  # noqa: PLR2004 - a curve has two ends
         return None
@@ -71,11 +71,11 @@ def curve(worth: pl.DataFrame, flows: pl.DataFrame) -> Curve | None:
     seen = _seen(flows, worth, rows["at"].to_list())
     points = [
         Point(day, equity, tuple((on, usd) for on, usd, _ in seen.get(i, ())))
-        for i, (day, equity) in enumerate(zip(days, rows["equity"], strict=True))
+        for i, (day, equity) in enumerate(zip(days, rows["worth"], strict=True))
     ]
     at = np.array(_closes_before(days), dtype="datetime64[D]")
     marks = tuple((at[i], usd, kind) for i, some in sorted(seen.items()) if i for _, usd, kind in some)
-    return Curve(at, rows["equity"].to_numpy(), np.array(index(points)), marks)
+    return Curve(at, rows["worth"].to_numpy(), np.array(index(points)), marks)
 
 
 def _seen(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from trimtab.show.ledger import Found, found
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,6 +23,7 @@ __all__ = [
     "events",
     "flows",
     "held",
+    "held_frame",
     "portfolios",
     "runs",
     "short",
@@ -37,8 +40,9 @@ RUNS: Mapping[str, pl.DataType] = {
 }
 EQUITY: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("session", "at", "run_id"), TEXT),
-    **dict.fromkeys(("equity", "cash"), NUMBER),
+    **dict.fromkeys(("equity", "cash", "account_equity"), NUMBER),
 }
+FOREIGN: Mapping[str, pl.DataType] = {"run_id": TEXT, "foreign": NUMBER, "unsure": FLAG}
 ORDERS: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("session", "symbol", "side", "type"), TEXT),
     **dict.fromkeys(("qty", "filled_qty", "filled_avg_price"), NUMBER),
@@ -75,6 +79,9 @@ class View(Protocol):
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Give the rows of a query."""
 
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+        """Give the rows of a query as dicts."""
+
     def columns(self, table: str) -> frozenset[str]:
         """Give the columns of a table; none where there is no such table."""
 
@@ -97,12 +104,37 @@ def runs(view: View, portfolio: str) -> pl.DataFrame:
 
 
 def equity(view: View, portfolio: str) -> pl.DataFrame:
-    """Give what the runs that were not dry were sized with, USD, oldest first; one row a run."""
+    """Give what the runs that were not dry read of the account, USD, oldest first; one row a run.
+
+    `equity` is what a run was sized with, `worth` all of the account: foreign holdings, too, at the broker's
+    prices. So a symbol that joins or leaves the universe is neither a gain nor a loss of it. Where a run does
+    not say which holdings are foreign, `worth` is the broker's own figure, of that moment's prices.
+    """
     wet = "run_id IN (SELECT run_id FROM runs WHERE portfolio = ? AND dry_run = 0)"
     if "run_id" not in view.columns("equity"):  # an older schema: no run is named, dry ones count, too
-        return _table(view, "equity", EQUITY, "WHERE portfolio = ? ORDER BY at", (portfolio,))
+        read = _table(view, "equity", EQUITY, "WHERE portfolio = ? ORDER BY at", (portfolio,))
+        return read.with_columns(pl.col("equity").alias("worth"))
     where = f"WHERE portfolio = ? AND (run_id IS NULL OR {wet}) ORDER BY at"
-    return _table(view, "equity", EQUITY, where, (portfolio, portfolio))
+    read = _table(view, "equity", EQUITY, where, (portfolio, portfolio))
+    read = read.join(_foreign(view, portfolio), on="run_id", how="left", maintain_order="left")
+    known = pl.col("equity") + pl.col("foreign").fill_null(0.0)
+    worth = pl.when(pl.col("unsure") == 1).then(pl.coalesce("account_equity", "equity")).otherwise(known)
+    return read.select(*EQUITY, worth.alias("worth"))
+
+
+def _foreign(view: View, portfolio: str) -> pl.DataFrame:
+    """Give the value of what a run held outside its universe, USD, and whether that is unsure.
+
+    A run's targets name its whole universe; one that ended before its strategy answered has none.
+    """
+    sql = (
+        "SELECT run_id, SUM(CAST(market_value AS REAL)), COUNT(market_value) < COUNT(*)"
+        " OR NOT EXISTS (SELECT 1 FROM targets AS t WHERE t.run_id = p.run_id)"
+        " FROM positions AS p JOIN runs USING (run_id)"
+        " WHERE portfolio = ? AND dry_run = 0 AND phase = 'before' AND NOT EXISTS"
+        " (SELECT 1 FROM targets AS t WHERE t.run_id = p.run_id AND t.symbol = p.symbol) GROUP BY run_id"
+    )
+    return _frame(view.rows(sql, (portfolio,)) if view.columns("positions") else [], FOREIGN)
 
 
 def flows(view: View, portfolio: str) -> pl.DataFrame:
@@ -219,31 +251,17 @@ def _frame(rows: list[tuple[object, ...]], schema: Mapping[str, pl.DataType]) ->
     return pl.DataFrame(rows, schema=dict(schema), orient="row", strict=False)
 
 
-def held(view: View, portfolio: str) -> tuple[str | None, str | None, pl.DataFrame]:
-    """Give the newest run that read the holdings: its id, its session, and what it left held.
+def held(view: View, portfolio: str) -> tuple[Found | None, pl.DataFrame]:
+    """Give what the newest run that read the holdings left held; None where no run has.
 
     Columns: symbol, qty (shares), price (USD a share), value (USD), target (fraction of equity).
     """
-    if not view.columns("positions"):
-        return None, None, pl.DataFrame(schema=dict(HELD))
-    newest = view.rows(
-        "SELECT run_id, session, outcome FROM runs AS r WHERE portfolio = ?"
-        " AND EXISTS (SELECT 1 FROM positions AS p WHERE p.run_id = r.run_id)"
-        " ORDER BY substr(run_id, 1, 16) DESC, rowid DESC LIMIT 1",
-        (portfolio,),
-    )
-    if not newest:
-        return None, None, pl.DataFrame(schema=dict(HELD))
-    run_id, session, outcome = (str(value) for value in newest[0])
-    phases = {row[0] for row in view.rows("SELECT DISTINCT phase FROM positions WHERE run_id = ?", (run_id,))}
-    phase = "after" if "after" in phases or outcome == "traded" else "before"
-    sql = (
-        "SELECT symbol, CAST(qty AS REAL), CAST(price AS REAL), CAST(market_value AS REAL),"
-        " CAST(weight AS REAL) FROM positions LEFT JOIN targets USING (run_id, symbol)"
-        " WHERE run_id = ? AND phase = ? UNION ALL"
-        " SELECT symbol, 0.0, NULL, 0.0, CAST(weight AS REAL) FROM targets AS t WHERE run_id = ?"
-        " AND CAST(weight AS REAL) > 0 AND symbol NOT IN"
-        " (SELECT symbol FROM positions WHERE run_id = ? AND phase = ?)"
-    )
-    rows = view.rows(sql, (run_id, phase, run_id, run_id, phase))
-    return run_id, session, _frame(rows, HELD)
+    seen = found(view, portfolio) if view.columns("positions") else None
+    names = ("symbol", "qty", "price", "market_value", "target")
+    return seen, held_frame([] if seen is None else [tuple(row[name] for name in names) for row in seen.rows])
+
+
+def held_frame(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
+    """Give the columns of `held` as numbers, of the texts that the ledger gives in this order."""
+    told = pl.DataFrame(rows, schema=dict.fromkeys(HELD, TEXT), orient="row")
+    return told.select(pl.col(name).cast(kind, strict=False) for name, kind in HELD.items())

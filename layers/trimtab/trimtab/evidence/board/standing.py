@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from trimtab.core.nyse import sessions
 from trimtab.core.schedule import session_of
 from trimtab.evidence.words import number
+from trimtab.show.ledger import band, goals
 from trimtab.show.run import STATIONS, reached
 
 if TYPE_CHECKING:
@@ -40,18 +41,20 @@ class Station(NamedTuple):
 class Holding(NamedTuple):
     """One line of the holdings: shares, USD; weights, target and band as fractions of cash and holdings.
 
-    `low` to `high` is the band around the target, in which a holding is left alone; None without a target.
+    `goal` is the target as the plan has it, after the cash buffer; `low` to `high` is the band around it, in
+    which a holding is left alone. All are None without a target.
     """
 
     symbol: str
     shares: float | None
     price: float | None
     value: float
-    weight: float | None
-    target: float | None
-    low: float | None
-    high: float | None
-    foreign: bool
+    weight: float | None = None
+    target: float | None = None
+    goal: float | None = None
+    low: float | None = None
+    high: float | None = None
+    foreign: bool = False
 
     @property
     def outside(self) -> bool:
@@ -95,35 +98,28 @@ def holdings(
 ) -> list[Holding]:
     """Give what is held (symbol, qty, price, value, target), the largest first, and the cash (USD) last.
 
-    A target without a holding is there, too. `execution` holds the bands; `universe` None: nothing is known
-    to be foreign.
+    A target without a holding is there, too. `execution` holds the bands and the cash buffer; `universe`
+    None: nothing is known to be foreign.
     """
     foreign = set() if universe is None else set(held["symbol"]) - set(universe)
-    known = held.fill_null(0.0)
-    whole = cash + sum(value for s, value in known.select("symbol", "value").iter_rows() if s not in foreign)
+    rows = [(symbol, *some, value or 0.0, target) for symbol, *some, value, target in held.iter_rows()]
+    whole = cash + sum(value for symbol, _, _, value, _ in rows if symbol not in foreign)
+    wanted = goals([0.0 if symbol in foreign else target or 0.0 for symbol, *_, target in rows], execution)
     lines = []
-    for symbol, shares, price, value, target in held.iter_rows():
-        outside = symbol in foreign
-        worth = value or 0.0
-        weight = None if outside or not whole else worth / whole
-        wanted = None if outside else target or 0.0
-        low, high = _band(wanted, execution)
-        lines.append(Holding(symbol, shares, price, worth, weight, wanted, low, high, outside))
+    for (symbol, shares, price, value, asked), goal in zip(rows, wanted, strict=True):
+        line = Holding(symbol, shares, price, value, foreign=symbol in foreign)
+        if not line.foreign:
+            line = line._replace(weight=value / whole if whole else None)
+            target = 0.0 if asked is None and universe is not None else asked
+            line = line if target is None else _aimed(line, target, goal, execution)
+        lines.append(line)
     lines.sort(key=lambda line: -line.value)
-    share = cash / whole if whole else None
-    return [*lines, Holding(CASH, None, None, cash, share, None, None, None, foreign=False)]
+    return [*lines, Holding(CASH, None, None, cash, cash / whole if whole else None)]
 
 
-def _band(target: float | None, execution: Mapping[str, object]) -> tuple[float | None, float | None]:
-    """Give the weights between which nothing is traded; a target of 0 has no band."""
-    if target is None:
-        return None, None
-    limits = [execution.get("band"), execution.get("band_relative")]
-    band, relative = (float(limit) if isinstance(limit, int | float) else None for limit in limits)
-    if band is None or relative is None:
-        return None, None
-    width = min(band, relative * target) if target > 0 else 0.0
-    return max(target - width, 0.0), target + width
+def _aimed(line: Holding, target: float, goal: float, execution: Mapping[str, object]) -> Holding:
+    low, high = band(goal, execution) or (None, None)
+    return line._replace(target=target, goal=goal, low=low, high=high)
 
 
 def next_run(now: datetime, run_time: str, timezone: str) -> datetime | None:
