@@ -13,7 +13,7 @@ from trimtab.adapters.inputs import read_inputs
 from trimtab.adapters.strategy_loader import resolve
 from trimtab.desk import code_digest
 from trimtab.errors import Misconfigured
-from trimtab.evidence.replay import Decider, Replayer
+from trimtab.evidence.replay import PRUNED, Decider, Replayer
 from trimtab.strategies import BUILT_IN
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _told(found: list[Replayed], wanted: int) -> None:
     short = "" if len(found) == wanted else f" {wanted - len(found)} are left: it took too long."
     if all(replayed.stands for replayed in found):
         tell, title = st.success, "Nothing speaks against these records"
-    elif all(replayed.stands or replayed.pruned for replayed in found):
+    elif all(replayed.stands or replayed.result == PRUNED for replayed in found):
         tell, title = st.warning, "Not every plan can be worked out again"
     else:
         tell, title = st.error, "A record does not stand"

@@ -30,7 +30,7 @@ STAYING = {
     *("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "APCA_API_SECRET_KEY_PARAMETER"),
     *("TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIMTAB_MODE", "TRIMTAB_LIVE"),
 }
-"""What a page may leave exported: whose account it is, who is told, and the mode, which a page sets itself."""
+"""What a page may leave exported: the account, who is told, and the mode, which each page sets itself."""
 READ = {"json", "toml"}
 SHOWN = {"text", "mermaid", "yaml", "ini", "sql", "dockerfile", "caddyfile"}
 """Languages that nothing runs: pictures, outputs, and other programs' files."""

@@ -14,7 +14,7 @@ from trimtab.cli.opened import settings_of
 from trimtab.desk import code_digest
 from trimtab.errors import Misconfigured
 from trimtab.evidence.books import audited, loose
-from trimtab.evidence.replay import Decider, Replayer
+from trimtab.evidence.replay import PRUNED, Decider, Replayer
 from trimtab.show.ledger import find_run, run_keys
 from trimtab.show.replay import replay_text
 from trimtab.stations import past
@@ -139,7 +139,7 @@ def _told(
     `pruned`: runs whose inputs were pruned stand.
     """
     runs = [
-        replayed.document() | {"stands": replayed.stands or (pruned and replayed.pruned)}
+        replayed.document() | {"stands": replayed.stands or (pruned and replayed.result == PRUNED)}
         for replayed in replays
     ]
     stands = stands and all(run["stands"] for run in runs)

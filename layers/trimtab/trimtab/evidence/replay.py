@@ -93,11 +93,6 @@ class Replayed:
         """Whether nothing speaks against the record, and nothing is missing to say so."""
         return self.result in STANDING
 
-    @property
-    def pruned(self) -> bool:
-        """Whether it can't be worked out again for its inputs were pruned, and all else is as written."""
-        return self.result == PRUNED
-
     def document(self) -> Document:
         """Give it as JSON."""
         return {
