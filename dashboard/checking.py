@@ -13,7 +13,7 @@ from trimtab.adapters.inputs import read_inputs
 from trimtab.adapters.strategy_loader import resolve
 from trimtab.desk import code_digest
 from trimtab.errors import Misconfigured
-from trimtab.evidence.replay import Decider, Replayer
+from trimtab.evidence.replay import PRUNED, Decider, Replayer
 from trimtab.strategies import BUILT_IN
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ RESULTS = {
     "differs": "something came out otherwise",
     "damaged": "a file is not as it was written",
     "cleared": "its prices were taken away since",
+    "pruned": "its prices were removed by `trimtab prune`, so nothing shows that its plan follows from them",
     "unmade": "its plan is of a run that left no record",
     "no_plan": "it ended before it made a plan",
     "dead": "it died before its record was whole",
@@ -96,9 +97,13 @@ def _told(found: list[Replayed], why: str, wanted: int) -> None:
         return
     counts = {name: sum(1 for replayed in found if replayed.result == name) for name in RESULTS}
     said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
-    stands = all(replayed.stands for replayed in found)
-    title = "Nothing speaks against these records" if stands else "A record does not stand"
-    (st.success if stands else st.error)(f"**{title}:** {said}.")
+    if all(replayed.stands for replayed in found):
+        tell, title = st.success, "Nothing speaks against these records"
+    elif all(replayed.stands or replayed.result == PRUNED for replayed in found):
+        tell, title = st.warning, "Not every plan can be worked out again"
+    else:
+        tell, title = st.error, "A record does not stand"
+    tell(f"**{title}:** {said}.")
     rows = [(r.session, r.result.replace("_", " "), _detail(r), r.run_id) for r in found]
     names = {
         "session": text("Session"),

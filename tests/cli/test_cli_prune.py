@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+
+from trimtab.core.record import canonical, plan_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,12 +74,10 @@ def test_what_is_old_goes_and_all_else_stays_to_the_byte(desk: Desk) -> None:
 
 
 def test_pruned_is_told_from_damage_and_from_inputs_that_are_missing(desk: Desk) -> None:
-    """`verify` and `replay --all` stand by what was pruned, not by what else is missing."""
+    """`verify` stands by what was pruned, not by what else is missing."""
     assert desk("run", "--sessions", "4").status == 0
     assert desk("prune", "--keep-sessions", "3", "--no-dry-run").status == 0
     assert results(desk("verify", "--json")) == ["pruned", "sound", "sound", "sound"]
-    done = desk("replay", "--all", "--json")
-    assert (done.status, results(done)) == (0, ["pruned", "equal", "equal", "equal"])
     _first, second, third, _last = folders(desk)
     (second / INPUTS).unlink()
     (third / INPUTS).write_bytes(b"PAR1")
@@ -84,13 +85,53 @@ def test_pruned_is_told_from_damage_and_from_inputs_that_are_missing(desk: Desk)
     assert (done.status, results(done)) == (3, ["pruned", "cleared", "damaged", "sound"])
 
 
-def test_a_run_that_is_asked_for_is_not_equal_without_its_inputs(desk: Desk) -> None:
-    """`replay RUN` exits 3: it was asked about this run, and can't answer."""
-    assert desk("run", "--sessions", "2").status == 0
-    assert desk("prune", "--keep-sessions", "1", "--no-dry-run").status == 0
-    done = desk("replay", folders(desk)[0].name, "--json")
+def test_a_run_without_its_inputs_is_equal_to_nothing(desk: Desk) -> None:
+    """`replay` exits 3, of one run and of all; where the owner says so they stand, and are counted."""
+    assert desk("run", "--sessions", "4").status == 0
+    assert desk("prune", "--keep-sessions", "3", "--no-dry-run").status == 0
+    for which, found in ((folders(desk)[0].name, ["pruned"]), ("--all", ["pruned", *["equal"] * 3])):
+        done = desk("replay", which, "--json")
+        assert (done.status, done.document["stands"], results(done)) == (3, False, found)
+        done = desk("replay", which, "--allow-pruned", "--json")
+        assert (done.status, done.document["stands"], results(done)) == (0, True, found)
+    said = desk("replay", "--all").out
+    assert "1 of 4 runs can't be vouched for." in said
+    assert "`--allow-pruned`" in said
+    assert (
+        "Every record stands; the inputs of 1 run were pruned."
+        in desk("replay", "--all", "--allow-pruned").out
+    )
+
+
+def test_allowing_pruned_runs_allows_nothing_else(desk: Desk) -> None:
+    """Inputs that went without a mark, and a plan that another's takes the place of, are exit 3 as before."""
+    assert desk("run", "--sessions", "3").status == 0
+    assert desk("prune", "--keep-sessions", "2", "--no-dry-run").status == 0
+    (folders(desk)[1] / INPUTS).unlink()
+    done = desk("replay", "--all", "--allow-pruned", "--json")
+    assert (done.status, results(done)) == (3, ["pruned", "cleared", "equal"])
+    assert "--allow-pruned" not in desk("replay", "--all").out
+
+
+def test_a_record_that_was_forged_with_everything_around_it_does_not_pass(desk: Desk) -> None:
+    """Another plan in record, store and sums, the inputs deleted, and a mark that says they were pruned."""
+    assert desk("run", "--sessions", "1").status == 0
+    (folder,) = folders(desk)
+    record = json.loads((folder / "record.json").read_bytes())
+    record["plan"]["orders"][0]["qty"] = "1"
+    record["plan"]["plan_digest"] = record["plan_digest"] = plan_digest(record["plan"])
+    (folder / "record.json").write_bytes(canonical(record))
+    (desk.folder / STORE / f"plans/main/{record['session']}.json").write_bytes(canonical(record["plan"]))
+    total = hashlib.sha256((folder / INPUTS).read_bytes()).hexdigest()
+    sums = {INPUTS: total, "record.json": hashlib.sha256(canonical(record)).hexdigest()}
+    (folder / "SHA256SUMS").write_text("".join(f"{total}  {name}\n" for name, total in sums.items()))
+    assert results(desk("replay", "--all", "--json")) == ["differs"]
+    (folder / INPUTS).unlink()
+    mark = desk.folder / STORE / f"pruned/main/{folder.parent.name}/{folder.name}.json"
+    mark.parent.mkdir(parents=True)
+    mark.write_text(json.dumps({"inputs": total}))
+    done = desk("replay", "--all", "--json")
     assert (done.status, results(done)) == (3, ["pruned"])
-    assert not done.document["stands"]
 
 
 def test_a_mark_of_other_inputs_says_nothing(desk: Desk) -> None:

@@ -90,6 +90,58 @@ def test_shares_that_are_sold_replace_nothing() -> None:
     assert washed(ledger([buy("10", "9"), sell("10", "5", 5)])) == [(D(0), D(0))]
 
 
+@pytest.mark.parametrize("parts", [["100"], ["60", "40"], ["40", "60"], ["1", "98", "1"]])
+def test_a_sale_that_fills_in_parts_is_one_sale(parts: list[str]) -> None:
+    """What the second part sells a moment later replaces nothing that the first part sold, nor does more."""
+    bought = [buy("60", "100"), buy("40", "100", 8)]
+    found = ledger([*bought, *(sell(qty, "90", 18) for qty in parts)])
+    assert sum((one.disallowed for one in found.closed), D(0)) == 0
+    assert sum((one.gain or D(0) for one in found.closed), D(0)) == -1000
+    held = ledger([*bought, buy("30", "100", 9), *(sell(qty, "90", 18) for qty in parts)])
+    assert sum((one.washed for one in held.closed), D(0)) == 30
+    asked = ledger(bought).estimate(sell("100", "90", 18))
+    assert sum((one.disallowed for one in asked), D(0)) == 0
+
+
+def test_orders_of_one_day_are_seen_together() -> None:
+    """The law counts days: what another order of the day sells is not held after it."""
+    bought = [buy("60", "100"), buy("40", "100", 8)]
+    together = ledger([*bought, sell("60", "90", 18), sell("40", "80", 18)])
+    assert washed(together) == [(D(0), D(0)), (D(0), D(0))]
+    apart = ledger([*bought, sell("60", "90", 18), sell("40", "80", 19)])
+    assert washed(apart) == [(D(40), D(400)), (D(0), D(0))]
+
+
+def test_a_purchase_between_two_sales_of_a_day_is_another() -> None:
+    """Bought and sold at a loss, and bought again on the same day: as far as it is held when the day ends."""
+    day = [buy("10", "9"), sell("10", "5", 0), buy("10", "5", 0)]
+    assert washed(ledger(day)) == [(D(10), D(40))]
+    assert washed(ledger([*day, sell("4", "5", 0)])) == [(D(6), D(24)), (D(0), D(0))]
+    left = ledger([buy("6", "9"), buy("4", "9"), sell("5", "5", 0)])
+    assert washed(left) == [(D(0), D(0))]
+
+
+def test_what_is_bought_again_washes_an_earlier_loss_though_it_is_sold_that_day() -> None:
+    """A purchase after the day of the loss counts, whatever becomes of it."""
+    found = ledger([buy("10", "9"), sell("10", "5", 100), buy("10", "5", 105), sell("10", "6", 105)])
+    assert washed(found) == [(D(10), D(40)), (D(0), D(0))]
+
+
+def test_sold_at_cost_is_no_loss() -> None:
+    """What dividing a cost leaves in the ninth decimal takes no shares away from a real loss."""
+    found = ledger([buy("3", "1", fee="0.000000002"), sell("1", "1"), buy("5", "9", 3), sell("2", "0.5", 5)])
+    assert [one.washed for one in found.closed] == [D(0), D(2)]
+
+
+def test_a_count_that_rounds_down_leaves_no_more_spent_than_held() -> None:
+    """A millionth of a share that a count takes from a lot can't be matched, nor taken back, later."""
+    found = ledger([buy("10", "9"), buy("4", "9", 90), sell("10", "5", 100)])
+    found.take(Count(on(101), {"AAA": D("3.999999")}))
+    assert [(lot.qty, lot.spent) for lot in found.held["AAA"]] == [(D("3.999999"), D("3.999999"))]
+    found.take(buy("5", "9", 102))
+    assert found.closed[0].washed == D(9)
+
+
 def test_a_gain_is_never_washed() -> None:
     """Only losses are disallowed."""
     found = ledger([buy("10", "5"), buy("10", "5", 50), sell("10", "9", 60), buy("10", "9", 61)])
@@ -116,6 +168,7 @@ def test_an_estimate_changes_nothing() -> None:
     asked = found.estimate(sell("12", "5", 100))
     assert found.shares("AAA") == D(14)
     found.take(sell("12", "5", 100))
+    found.settle()
     assert found.closed == asked
     assert [one.washed for one in asked] == [D(2), D(0)]
 
@@ -226,3 +279,48 @@ def test_a_loss_is_washed_as_the_rule_says(events: list[Event]) -> None:
     assert all(near(one) for one in found.closed if one.washed)
     washed_shares = sum((one.washed for one in found.closed), D(0))
     assert washed_shares <= sum((b.qty for b in bought), D(0))
+
+
+def totals(found: Ledger) -> dict[int, list[Decimal]]:
+    """Give what was received, paid, gained and washed away by year, USD."""
+    years: dict[int, list[Decimal]] = {}
+    for one in found.closed:
+        sums = years.setdefault(one.sold.year, [D(0)] * 4)
+        parts = (one.proceeds, one.cost or D(0), one.gain or D(0), one.disallowed)
+        years[one.sold.year] = [a + b for a, b in zip(sums, parts, strict=True)]
+    return years
+
+
+@st.composite
+def parted(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
+    """Draw a history, and the same with some executions in parts, another symbol's between them."""
+    whole: list[Event] = []
+    parts: list[Event] = []
+    day, held = 0, 0
+    for n in range(draw(st.integers(2, 14))):
+        day += draw(st.sampled_from([0, 0, 1, 5, 20, 31]))
+        if draw(st.integers(0, 9)) == 9:
+            day, held = day + 1, held * 2
+            for events in (whole, parts):
+                events.append(Split("AAA", on(day), 2.0))
+        side = draw(st.sampled_from(["buy", "sell", "sell"])) if held else "buy"
+        qty = draw(st.integers(1, held if side == "sell" else 40))
+        held += qty if side == "buy" else -qty
+        one = Trade(f"f{n}", "AAA", side, D(qty) / 4, D(draw(st.integers(1, 6))) / 3, on(day))
+        whole.append(one)
+        first = draw(st.integers(0, qty))
+        cuts = [D(some) / 4 for some in (first, qty - first) if some]
+        for i, some in enumerate(cuts):
+            parts.append(Trade(f"f{n}.{i}", "AAA", side, some, one.price, one.day))
+            parts.append(Trade(f"o{n}.{i}", "BBB", "buy", D(1), D(1), one.day))
+    return whole, parts
+
+
+@settings(max_examples=150, deadline=None)
+@given(parted())
+def test_in_how_many_parts_an_order_fills_changes_no_total(both: tuple[list[Event], list[Event]]) -> None:
+    """Proceeds, basis, gain and wash sales of each year are those of the same trades filled at once."""
+    whole, parts = (totals(ledger(events)) for events in both)
+    assert whole.keys() == parts.keys()
+    for year, sums in whole.items():
+        assert all(abs(a - b) < D("1e-6") for a, b in zip(sums, parts[year], strict=True))

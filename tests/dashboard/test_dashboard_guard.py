@@ -40,12 +40,26 @@ def test_a_login_admits_the_listed_only() -> None:
         {"email": "other@example.org"},
         {"email": ""},
         {"email": None},
+        {"email": "owner@example.org.evil.example"},
         {"email": "owner@example.org", "email_verified": False},
         {"email": "owner@example.org", "email_verified": "false"},
-        {"email": "owner@example.org.evil.example"},
+        {"email": "owner@example.org", "email_verified": 0},
+        {"email": "owner@example.org", "email_verified": []},
     ):
-        assert judge(replace(LISTED, visitor={"is_logged_in": True, **visitor})) == "refused"
+        said = {"is_logged_in": True, "email_verified": True, **visitor}
+        assert judge(replace(LISTED, visitor=said)) == "refused"
+        assert judge(replace(LISTED, visitor=said, trusting=True)) == "refused"
     assert judge(replace(LISTED, emails=frozenset())) == "refused"
+
+
+@pytest.mark.parametrize("claim", [{}, {"email_verified": None}])
+def test_an_address_of_which_the_provider_says_nothing_keeps_out(claim: dict[str, object]) -> None:
+    """Whether it is on the list is not told; where the owner vouches for the provider, the list decides."""
+    for email, then in (("owner@example.org", "enter"), ("other@example.org", "refused")):
+        silent = replace(LISTED, visitor={"is_logged_in": True, "email": email, **claim})
+        assert judge(silent) == "unproven"
+        assert judge(replace(silent, opened=True)) == "unproven"
+        assert judge(replace(silent, trusting=True)) == then
 
 
 def test_a_page_served_to_the_network_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +99,37 @@ def test_a_login_that_is_set_up_is_asked_for(tmp_path: Path, monkeypatch: pytest
     assert "secret-name" not in texts(app)
     assert {button.label for button in app.button} <= {"Log in", "Log out"}
     assert app.button
+
+
+@pytest.mark.parametrize(
+    ("user", "dashboard", "shown"),
+    [
+        ({}, {}, "email_verified"),
+        ({}, {"trust_email_without_verification": "true"}, "email_verified"),
+        ({}, {"trust_email_without_verification": True}, "The first run"),
+        ({"email_verified": False}, {"trust_email_without_verification": True}, "not on the list"),
+        ({"email_verified": True}, {}, "The first run"),
+    ],
+)
+def test_a_login_of_a_silent_provider_is_told_what_is_missing(
+    user: dict[str, object],
+    dashboard: dict[str, object],
+    shown: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the claim, or the owner's word in the same place as the list, the page shows nothing else."""
+    config = write_config(tmp_path, tmp_path / "store", portfolio="secret-name")
+    monkeypatch.setenv("TRIMTAB_CONFIG", str(config))
+    get_config_options(force_reparse=True, options_from_flags={"server.address": "127.0.0.1"})
+    app = AppTest.from_file(str(APP), default_timeout=120)
+    app.secrets["auth"] = {"client_id": "x"}
+    app.secrets["dashboard"] = {"emails": ["owner@example.org"], **dashboard}
+    app.user = {"is_logged_in": True, "email": "owner@example.org", **user}
+    app.run()
+    assert not app.exception
+    assert shown in texts(app)
+    assert ("Store:" in texts(app)) is (shown == "The first run")
 
 
 def test_streamlit_finds_no_pages_by_itself() -> None:

@@ -19,6 +19,7 @@ from line_kit import make_lab
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.evidence.explain import explain
+from trimtab.evidence.prune import look, remove
 from trimtab.evidence.taxes import lots_document
 from trimtab.stations.past import read_record, rebuild
 from trimtab.switch import raise_flag
@@ -276,7 +277,7 @@ def test_a_run_is_explained_and_compared(
 def test_the_newest_runs_are_replayed_when_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whole records come out equal; one whose prices somebody changed is named."""
+    """Whole records come out equal, one whose prices were pruned does not; one that was changed is named."""
     root = shutil.copytree(CORPUS / "kept", tmp_path / "store")
     rebuild(DirectoryStore(root), SqliteTrades(root / "trades.db"))
     config = write_config(
@@ -289,7 +290,14 @@ def test_the_newest_runs_are_replayed_when_it_is_asked_for(
     assert {row["Run"] for row in rows} == {path.name for path in root.glob("runs/main/*/*")}
     assert {row["Result"] for row in rows} == {"equal", "no plan"}
     assert "Nothing speaks against these records" in texts(app)
-    (last,) = [row for row in rows if row["Result"] == "equal"][:1]
+    last, other = [row for row in rows if row["Result"] == "equal"][:2]
+    kept = DirectoryStore(root)
+    old = look(kept, f"runs/main/{other['Session']}/{other['Run']}")
+    assert old is not None
+    remove(kept, old, at="2020-01-01T00:00:00Z", who="owner")
+    clean(app.button(key="replay").click().run())
+    assert "Not every plan can be worked out again" in texts(app)
+    assert "1 pruned" in texts(app)
     (root / f"runs/main/{last['Session']}/{last['Run']}/inputs.parquet").write_bytes(b"other prices")
     clean(app.button(key="replay").click().run())
     assert "A record does not stand" in texts(app)

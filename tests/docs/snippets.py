@@ -83,6 +83,7 @@ class Reader:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    outer: list[tuple[Path, dict[str, str]]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def read(self, block: Block) -> None:
@@ -122,8 +123,8 @@ class Reader:
     def _type(self, line: str, *, refused: bool = False) -> str | None:
         """Type one command; give what it printed, None where it is not run here."""
         words = shlex.split(line, comments=True)
-        if words and words[0] == "export":
-            self.environ.update(word.split("=", 1) for word in words[1:])
+        if words and words[0] in {"(", ")", "export"}:
+            self._scope(words)
             return ""
         kept = dict(self.environ)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
@@ -133,6 +134,15 @@ class Reader:
             return self._start(words, line, refused=refused)
         finally:  # a variable before a command is that command's alone
             self.environ = kept
+
+    def _scope(self, words: list[str]) -> None:
+        """Set variables; between brackets on lines of their own, until the second one."""
+        if words == ["("]:
+            self.outer.append((self.folder, dict(self.environ)))
+        elif words == [")"]:
+            self.folder, self.environ = self.outer.pop()
+        else:
+            self.environ.update(word.split("=", 1) for word in words[1:])
 
     def _start(self, words: list[str], line: str, *, refused: bool) -> str | None:
         """Start a command's program, where it is run here."""
@@ -226,6 +236,20 @@ def lines(text: str) -> list[str]:
     """Give the commands of a shell block: continued lines joined, comments and empty lines left out."""
     whole = text.replace("\\\n", " ").splitlines()
     return [line.strip() for line in whole if line.strip() and not line.lstrip().startswith("#")]
+
+
+def left(text: str) -> set[str]:
+    """Give the variables that a shell block leaves exported: those between brackets end with them."""
+    names: set[str] = set()
+    inside = 0
+    for line in lines(text):
+        words = shlex.split(line, comments=True)
+        inside += (words == ["("]) - (words == [")"])
+        if words[:1] == ["export"] and not inside:
+            names |= {word.split("=", 1)[0] for word in words[1:]}
+        elif words[:1] == ["unset"]:
+            names -= set(words[1:])
+    return names
 
 
 def missing(shown: str, printed: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from docs.snippets import OUTSIDE, SERVING, Block, Reader, blocks, lines, missing
+from docs.snippets import OUTSIDE, SERVING, Block, Reader, blocks, left, lines, missing
 from rules.copied import ROOT, project_files
 from trimtab.adapters.sample import synthetic
 from trimtab.cli.parser import VERBS
@@ -24,7 +24,13 @@ PAGES = [
     for path in project_files()
     if path.suffix == ".md" and not {"tests", "reference", "data"} & set(path.relative_to(ROOT).parts)
 ]
-RUN = {"", "sh", "bash", "shell", "console", "python"}
+SHELL = {"sh", "bash", "shell"}
+RUN = {"", "console", "python", *SHELL}
+STAYING = {
+    *("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "APCA_API_SECRET_KEY_PARAMETER"),
+    *("TRIMTAB_ALERT_URLS", "TRIMTAB_HEARTBEAT_URL", "TRIMTAB_MODE", "TRIMTAB_LIVE"),
+}
+"""What a page may leave exported: the account, who is told, and the mode, which each page sets itself."""
 READ = {"json", "toml"}
 SHOWN = {"text", "mermaid", "yaml", "ini", "sql", "dockerfile", "caddyfile"}
 """Languages that nothing runs: pictures, outputs, and other programs' files."""
@@ -90,6 +96,23 @@ def test_a_command_in_the_text_is_one(page: str) -> None:
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
     verbs = set(re.findall(r"`trimtab ([a-z]+)[ `]", text))
     assert verbs <= set(VERBS)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language in SHELL for b in of(page))])
+def test_nothing_that_a_page_exports_trades_otherwise_later(page: str) -> None:
+    """No block leaves a strategy, store, host or limit in the shell; one at a local exchange, nothing."""
+    for block in of(page):
+        if block.language in SHELL:
+            kept = left(block.text) - (set() if "serves" in block.marks else STAYING)
+            assert not kept, f"{page}, line {block.line}: {', '.join(sorted(kept))} outlives its block"
+
+
+def test_brackets_keep_what_is_exported(tmp_path: Path) -> None:
+    """What is set between them is there, and gone after them."""
+    reader = Reader(tmp_path)
+    reader.read(blocks("```sh\nexport A=1\n(\nexport A=2 B=3\ntest $A$B = 23\n)\ntest $A$B = 1\n```")[0])
+    assert reader.environ == {"A": "1"}
+    assert left("export A=1\n(\nexport B=3\n)\nexport C=1 D=2\nunset C") == {"A", "D"}
 
 
 def test_a_broken_page_is_noticed(tmp_path: Path) -> None:

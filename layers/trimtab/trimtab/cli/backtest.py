@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from trimtab.backtesting import backtest as play
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
+from trimtab.cli.writing import writing
 from trimtab.desk import decider, source
-from trimtab.errors import Misconfigured
 from trimtab.show.backtest import Played, backtest_text
 
 if TYPE_CHECKING:
@@ -107,17 +107,9 @@ def _written(arguments: argparse.Namespace, settings: Settings, result: Result) 
     Raises:
         Misconfigured: a file can't be written.
     """
-    try:
+    with writing("the result", "name another with --report or --out"):
         page = [_page(arguments, settings, result)] if arguments.report else []
         tables = _tables(Path(arguments.out), result) if arguments.out else []
-    except OSError as error:
-        raise Misconfigured(
-            "not_writable",
-            "the result can't be written",
-            seen=f"{error.filename}: {error.strerror}",
-            allowed="a folder that can be written",
-            hint="name another with --report or --out",
-        ) from error
     return tuple(str(path) for path in page + tables)
 
 

@@ -13,6 +13,7 @@ from trimtab.adapters.files import read_rows_of
 from trimtab.adapters.sources import HISTORY_FROM
 from trimtab.cli.opened import options_of, program, settings_of
 from trimtab.cli.progress import Progress
+from trimtab.cli.writing import writing
 from trimtab.core.gates import judge_file
 from trimtab.core.limits import Gates
 from trimtab.desk import decider, feed
@@ -183,16 +184,8 @@ def _write(path: Path, archive: Archive) -> bool:
     Raises:
         Misconfigured: it can't be written.
     """
-    try:
+    with writing("the bars", "the file is as it was: name another with --out"):
         return write_cache(path, archive)
-    except OSError as error:
-        raise Misconfigured(
-            "not_writable",
-            "the bars can't be written; the file is as it was",
-            seen=f"{error.filename}: {error.strerror}",
-            allowed="a folder that can be written",
-            hint="name another file with --out",
-        ) from error
 
 
 def _gates(arguments: argparse.Namespace) -> Gates:

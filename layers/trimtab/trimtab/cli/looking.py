@@ -57,6 +57,9 @@ def replay(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("run", nargs="?", metavar="RUN", help="a run's id, the start of one, or `last`")
     which.add_argument("--all", action="store_true", help="every run of the portfolio")
+    parser.add_argument(
+        "--allow-pruned", action="store_true", help="runs whose inputs were pruned count as standing"
+    )
 
 
 def status(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import settings_of
+from trimtab.cli.writing import writing
 from trimtab.errors import Misconfigured
 from trimtab.evidence.taxes import lots_document
 from trimtab.show.taxes import lots_text, sales_csv
@@ -25,9 +26,10 @@ def lots(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Show the tax lots of the portfolio, or of one symbol, and what was realised.
 
     Raises:
-        Misconfigured: the configuration is not usable, or no share of the symbol was ever held.
+        Misconfigured: the configuration is not usable, no share of the symbol was ever held, or the file of
+            sales can't be written.
         Halted: a record, or trades.db, is damaged.
-        OSError: the store can't be read, or the file of sales not written.
+        OSError: the store can't be read.
     """
     settings = settings_of(arguments)
     store, trades = open_store(settings.store_url)
@@ -35,7 +37,8 @@ def lots(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.symbol is not None and not (document["lots"] or document["years"]):
         raise _unknown(arguments.symbol, lots_document(store, trades, settings.portfolio))
     if arguments.csv is not None:
-        Path(arguments.csv).write_text(sales_csv(document))
+        with writing("the sales", "name another with --csv"):
+            Path(arguments.csv).write_text(sales_csv(document), encoding="utf-8")
     terminal.say(lots_text(document, arguments.symbol, arguments.year, terminal.page))
     if arguments.csv is not None:
         terminal.say(f"\nwrote {len(document['sales'])} lines of sales to {arguments.csv}")

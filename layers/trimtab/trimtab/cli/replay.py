@@ -14,7 +14,7 @@ from trimtab.cli.opened import settings_of
 from trimtab.desk import code_digest
 from trimtab.errors import Misconfigured
 from trimtab.evidence.books import audited, loose
-from trimtab.evidence.replay import Decider, Replayer
+from trimtab.evidence.replay import PRUNED, Decider, Replayer
 from trimtab.show.ledger import find_run, run_keys
 from trimtab.show.replay import replay_text
 from trimtab.stations import past
@@ -37,13 +37,16 @@ DIFFERS = 3
 def replay(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Work one recorded run out again, or all of them; exit 3 unless every plan is byte-equal.
 
+    Runs whose inputs were pruned count as standing only where the owner says so.
+
     Raises:
         Misconfigured: the configuration is not usable, or there is no such run.
     """
     settings = settings_of(arguments)
     replayer, keys = _replayer(settings)
     wanted = keys.values() if arguments.all else [keys[find_run(keys, arguments.run)]]
-    return _told((replayer.replay(folder) for folder in wanted), settings, terminal, one=not arguments.all)
+    replays = (replayer.replay(folder) for folder in wanted)
+    return _told(replays, settings, terminal, pruned=arguments.allow_pruned)
 
 
 def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -62,7 +65,7 @@ def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
         made = SqliteTrades(Path(folder) / "trades.db")
         books = audited(replayer.store, open_store(settings.store_url)[1], made)
     more = {"files": files, "database": books.document()}
-    return _told(runs, settings, terminal, more, stands=books.stands and not files)
+    return _told(runs, settings, terminal, more, stands=books.stands and not files, pruned=True)
 
 
 def rebuild(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -129,14 +132,14 @@ def _told(
     more: Document | None = None,
     *,
     stands: bool = True,
-    one: bool = False,
+    pruned: bool = False,
 ) -> int:
     """Tell what came of the runs, and of `more` than them, and give the exit status.
 
-    Of `one` run that was asked for, pruned inputs are no answer; among all, they speak against none.
+    `pruned`: runs whose inputs were pruned stand.
     """
     runs = [
-        replayed.document() | {"stands": replayed.stands and not (one and replayed.result == "pruned")}
+        replayed.document() | {"stands": replayed.stands or (pruned and replayed.result == PRUNED)}
         for replayed in replays
     ]
     stands = stands and all(run["stands"] for run in runs)

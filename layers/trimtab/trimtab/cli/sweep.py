@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from trimtab.adapters.sweep.workers import warm_up
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
+from trimtab.cli.writing import writing
 from trimtab.desk import source
 from trimtab.errors import Misconfigured
 from trimtab.show.sweep import sweep_text
@@ -39,7 +40,7 @@ def sweep(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Play the cells of a grid that have no result yet, and tell what came of all.
 
     Raises:
-        Misconfigured: the configuration, the grid, the data or a flag is not usable.
+        Misconfigured: the configuration, the grid, the data, a flag or the place for files is not usable.
     """
     if arguments.on == "here":
         warm_up(MODULE)  # it imports on another core while the prices are read on this one
@@ -52,6 +53,8 @@ def sweep(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     work = planned(settings, read_grid(grid_file), bars)
     out = Path(arguments.out or grid_file.with_name(f"{grid_file.stem}-sweep"))
+    with writing("the results", "name another folder with --out"):
+        out.mkdir(parents=True, exist_ok=True)
     terminal.say(f"{len(work.cells):,} cells, {work.source}")
     try:
         with _stoppable(), Progress("sweep") as progress:
@@ -143,16 +146,8 @@ def _written(arguments: argparse.Namespace, work: Work, done: Swept, out: Path) 
     command = " ".join(["trimtab", *arguments.words])
     page = sweep_html(done.outcomes, title=work.cells[0].strategy, source=work.source, command=command)
     table, html, text = out / "results.parquet", out / "sweep.html", out / "summary.json"
-    try:
+    with writing("the results", "name another with --out; what was played is kept in this one"):
         frame(done.outcomes).write_parquet(table)
         html.write_text(page, encoding="utf-8")
         text.write_text(json.dumps(summary(done.outcomes), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise Misconfigured(
-            "not_writable",
-            "the results can't be written",
-            seen=f"{error.filename}: {error.strerror}",
-            allowed="a folder that can be written",
-            hint="name another with --out; what was played is kept in this one",
-        ) from error
     return [table, html, text]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trimtab.show.errors import error_text
-from trimtab.show.page import Page
+from trimtab.show.page import Page, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,13 +22,16 @@ __all__ = ["Terminal"]
 
 NARROW, USUAL, WIDE = 80, 100, 120
 """A page's least, unknown and greatest width, characters."""
+SEAL = "".join(chr(0xE000 + byte) for byte in os.urandom(4))
+"""What nobody can have written into a store: signs for private use, of this process alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """One command's way to talk. With `json`, stdout carries one JSON document and nothing else.
 
-    No secret of the environment passes.
+    No secret of the environment passes, and no control sequence but the page's own colours: others wrote the
+    symbols, reasons and messages.
     """
 
     json: bool
@@ -45,11 +48,11 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Tell people something."""
-        print(_redactor().text(text), file=sys.stderr if self.json else sys.stdout, flush=True)
+        print(_clean(text), file=sys.stderr if self.json else sys.stdout, flush=True)
 
     def complain(self, text: str) -> None:
         """Tell people what is wrong."""
-        print(_redactor().text(text), file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks here
+        print(_clean(text), file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks here
 
     def fail(self, error: Mapping[str, object]) -> None:
         """Give an error: in three lines to people, with --json as the one document."""
@@ -71,6 +74,10 @@ class Terminal:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _clean(text: str) -> str:
+    return harmless(_redactor().text(text), SEAL)
+
+
 def _redactor() -> Redactor:
     from trimtab.settings import redactor  # noqa: PLC0415 - `--help` and `--version` need no settings
 
@@ -80,4 +87,4 @@ def _redactor() -> Redactor:
 def _page(stream: TextIO) -> Page:
     columns = shutil.get_terminal_size((USUAL, 24)).columns
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    return Page(min(max(columns, NARROW), WIDE), colour=stream.isatty() and not plain)
+    return Page(min(max(columns, NARROW), WIDE), stream.isatty() and not plain, SEAL)

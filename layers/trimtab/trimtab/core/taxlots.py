@@ -25,6 +25,8 @@ GRAIN = Decimal("1e-9")
 """The least part of a share, and of a USD, that is kept apart."""
 LEAST_MOVE = Decimal("1e-5")
 """Fewer shares that come or go by no trade are what a split's rounding leaves."""
+LEAST_LOSS = Decimal("1e-7")
+"""A smaller loss, USD, is what dividing a cost between parts leaves: sold at what it cost is no loss."""
 MOST_PARTS = 10_000
 """A split's ratio is a fraction of whole numbers up to this: 0.3333 of a vendor's is one for three."""
 NONE = Decimal(0)
@@ -79,7 +81,7 @@ class Lot:
     """Shares bought at once, as far as they are held: `cost` in USD, fees too; None where it is unknown.
 
     `acquired` is the trade date, None where that is unknown; `spent` are the shares that count already as
-    bought in place of shares sold at a loss.
+    bought in place of shares sold at a loss; `number` counts what came in, in order.
     """
 
     symbol: str
@@ -88,22 +90,25 @@ class Lot:
     acquired: date | None
     name: str = ""
     spent: Decimal = NONE
+    number: int = 0
 
     def split(self, ratio: float) -> Lot:
         """Give it after a split: other shares for the same cost."""
         return replace(self, qty=_split(self.qty, ratio), spent=_split(self.spent, ratio))
 
     def part(self, qty: Decimal) -> tuple[Lot, Lot | None]:
-        """Give `qty` shares of it and what is left, None where that is nothing; the costs sum to its own."""
+        """Give `qty` shares of it and what is left, None where that is nothing; the costs sum to its own.
+
+        Its first shares are spent first and sold first, as if each had been bought by itself.
+        """
         if qty >= self.qty:
             return self, None
         cost = None if self.cost is None else (self.cost * qty / self.qty).quantize(GRAIN)
         rest = None if self.cost is None or cost is None else self.cost - cost
-        left = self.qty - qty
-        kept = min(self.spent, left)
+        gone = min(self.spent, qty)
         return (
-            replace(self, qty=qty, cost=cost, spent=self.spent - kept),
-            replace(self, qty=left, cost=rest, spent=kept),
+            replace(self, qty=qty, cost=cost, spent=gone),
+            replace(self, qty=self.qty - qty, cost=rest, spent=self.spent - gone),
         )
 
 
@@ -135,6 +140,11 @@ class Closed:
         return "unknown" if self.acquired is None else term(self.acquired, self.sold)
 
     @property
+    def lost(self) -> bool:
+        """Whether it was sold at a loss."""
+        return self.gain is not None and self.gain <= -LEAST_LOSS
+
+    @property
     def disallowed(self) -> Decimal:
         """The part of the loss that may be disallowed, USD above 0."""
         loss = -(self.gain or NONE)
@@ -145,11 +155,13 @@ class Closed:
 class _Loss:
     """A sale at a loss: its place among the closed, and the shares that nothing bought makes up for yet.
 
-    `left` counts today's shares, of which `unit` are one of the sale's: a split may lie between.
+    `left` counts today's shares, of which `unit` are one of the sale's: a split may lie between. `last` is
+    the number of what came in last before the sale.
     """
 
     place: int
     left: Decimal
+    last: int
     unit: Fraction = Fraction(1)
 
 
@@ -158,13 +170,17 @@ class Ledger:
     """What became of every share.
 
     `held` are the lots by symbol, oldest first, `closed` what was sold, `moved` what came or went by no trade
-    of ours.
+    of ours. What a day sold at a loss is judged by what is held at its end, so in how many parts it was sold
+    does not matter; an event of a later day ends a day, and so does `settle`.
     """
 
     held: dict[str, list[Lot]] = field(default_factory=dict)
     closed: list[Closed] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     _losses: dict[str, list[_Loss]] = field(default_factory=dict)
+    _today: list[_Loss] = field(default_factory=list)
+    _day: date = date.min
+    _last: int = 0
     _shares: dict[str, Decimal] = field(default_factory=dict)
 
     def shares(self, symbol: str) -> Decimal:
@@ -173,6 +189,9 @@ class Ledger:
 
     def take(self, event: Event) -> None:
         """Take an event in; events come in the order of time, a split before the trades of its day."""
+        if event.day > self._day:
+            self.settle()
+            self._day = event.day
         if isinstance(event, Count):
             self._count(event)
             return
@@ -190,7 +209,23 @@ class Ledger:
         else:
             sold = self.sale(event)
             self._out(event.symbol, event.qty)
-            self._wash_before(sold)
+            for closed in sold:
+                self.closed.append(closed)
+                if closed.lost:
+                    self._today.append(_Loss(len(self.closed) - 1, closed.qty, self._last))
+
+    def settle(self) -> None:
+        """End a day: set what it sold at a loss against other purchases near it that are held at its end."""
+        for loss in self._today:
+            closed = self.closed[loss.place]
+            lots = self.held[closed.symbol]
+            near = _near(lots, closed.sold)
+            done, lots[near:] = _washed(closed, lots[near:], loss.last)
+            self.closed[loss.place] = done
+            loss.left -= done.washed
+            if loss.left > 0:
+                self._losses.setdefault(closed.symbol, []).append(loss)
+        self._today.clear()
 
     def sale(self, trade: Trade) -> list[Closed]:
         """Give what a sale would close, lot by lot; shares beyond all lots have an unknown basis."""
@@ -214,7 +249,7 @@ class Ledger:
         _, whole, rest = _first(lots, trade.qty)
         lots, found = [*rest, *lots[whole:]], []
         for closed in self.sale(trade):
-            done, lots = _washed(closed, lots)
+            done, lots = _washed(closed, lots, self._last)
             found.append(done)
         return found
 
@@ -228,7 +263,8 @@ class Ledger:
         return found
 
     def _in(self, lot: Lot) -> None:
-        self.held[lot.symbol].append(lot)
+        self._last += 1
+        self.held[lot.symbol].append(replace(lot, number=self._last))
         self._shares[lot.symbol] = self.shares(lot.symbol) + lot.qty
 
     def _out(self, symbol: str, qty: Decimal) -> None:
@@ -251,26 +287,16 @@ class Ledger:
             if abs(apart) >= LEAST_MOVE:
                 self._move(Moved(symbol, event.day, apart))
             elif apart and lots and lots[-1].qty + apart > 0:
-                lots[-1] = replace(lots[-1], qty=lots[-1].qty + apart)
+                qty = lots[-1].qty + apart
+                lots[-1] = replace(lots[-1], qty=qty, spent=min(lots[-1].spent, qty))
                 self._shares[symbol] = event.held.get(symbol, NONE)
 
     def _split_losses(self, event: Split) -> None:
         for loss in self._losses.get(event.symbol, ()):
             loss.left, loss.unit = _split(loss.left, event.ratio), loss.unit * _exact(event.ratio)
 
-    def _wash_before(self, sold: list[Closed]) -> None:
-        """Set lots that were bought shortly before, and are still held, against what was sold at a loss."""
-        for closed in sold:
-            lots = self.held[closed.symbol]
-            near = _near(lots, closed.sold)
-            done, lots[near:] = _washed(closed, lots[near:])
-            self.closed.append(done)
-            if (done.gain or NONE) < 0 and done.washed < done.qty:
-                left = _Loss(len(self.closed) - 1, done.qty - done.washed)
-                self._losses.setdefault(done.symbol, []).append(left)
-
     def _wash_after(self, trade: Trade) -> None:
-        """Set the newest lot against what was sold at a loss shortly before."""
+        """Set the newest lot against what was sold at a loss on days before, sold again or not."""
         lots, open_ones = self.held[trade.symbol], []
         for loss in self._losses.get(trade.symbol, ()):
             closed = self.closed[loss.place]
@@ -295,16 +321,18 @@ def _near(lots: list[Lot], day: date) -> int:
     return place
 
 
-def _washed(closed: Closed, lots: list[Lot]) -> tuple[Closed, list[Lot]]:
+def _washed(closed: Closed, lots: list[Lot], last: int) -> tuple[Closed, list[Lot]]:
     """Match a loss with other lots bought at most 30 days before: the sale, and the lots, afterwards.
 
-    What is left of the lot that was sold replaces nothing (Revenue Ruling 56-602).
+    What is left of the purchase that was sold, so of its day up to number `last`, replaces nothing (Revenue
+    Ruling 56-602).
     """
-    if not (closed.gain or NONE) < 0:
+    if not closed.lost:
         return closed, lots
     after = []
     for lot in lots:
-        near = lot.acquired is not None and closed.sold - WASH_DAYS <= lot.acquired != closed.acquired
+        other = lot.acquired != closed.acquired or lot.number > last
+        near = other and lot.acquired is not None and closed.sold - WASH_DAYS <= lot.acquired
         some = min(closed.qty - closed.washed, lot.qty - lot.spent) if near else NONE
         closed = replace(closed, washed=closed.washed + some) if some else closed
         after.append(replace(lot, spent=lot.spent + some) if some else lot)
@@ -353,4 +381,5 @@ def ledger(events: Iterable[Event]) -> Ledger:
     found = Ledger()
     for event in events:
         found.take(event)
+    found.settle()
     return found

@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from trimtab.evidence.seal import Sealed
     from trimtab.ports import Store
 
-__all__ = ["Decider", "Difference", "Replayed", "Replayer"]
+__all__ = ["PRUNED", "Decider", "Difference", "Replayed", "Replayer"]
 
-STANDING = frozenset({"equal", "sound", "unmade", "no_plan", "dead", "pruned"})
+STANDING = frozenset({"equal", "sound", "unmade", "no_plan", "dead"})
 """Results that speak against no record."""
+PRUNED = "pruned"
+"""The result of a run whose inputs were removed, as a mark says; whoever forges records can forge marks."""
 REVIEWED = "numbers"
 """The verdict that shows that a run reached the risk review."""
 LOOK_BACK = frozenset(
@@ -88,7 +90,7 @@ class Replayed:
 
     @property
     def stands(self) -> bool:
-        """Whether nothing speaks against the record."""
+        """Whether nothing speaks against the record, and nothing is missing to say so."""
         return self.result in STANDING
 
     def document(self) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,10 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Column", "Page", "advice", "cut_to", "number", "percent", "table", "usd"]
+__all__ = ["Column", "Page", "advice", "cut_to", "harmless", "number", "percent", "table", "usd"]
 
 CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 """Select Graphic Rendition parameters (ECMA-48, 8.3.117)."""
+ESCAPE = "\x1b"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys and does not show: the C0 and C1 controls but tab and newline (ECMA-48, 5.2 and 5.3),
+marks that turn a text's direction; and halves of surrogate pairs, which no stream takes."""
 NARROWEST = 24
 """Characters that a wrapped last column keeps, however narrow the page."""
 GAP = "  "
@@ -20,16 +25,21 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """How wide a text may be, in characters, and whether it may be coloured."""
+    """How wide a text may be, in characters, and whether it may be coloured.
+
+    `seal` stands in the page's own colours, so that `harmless` can tell them from whatever is shown.
+    """
 
     width: int = 100
     colour: bool = False
+    seal: str = ""
 
     def paint(self, text: str, *names: str) -> str:
         """Colour a text, where colours are wanted."""
         if not self.colour or not names:
             return text
-        return f"\x1b[{';'.join(CODES[name] for name in names)}m{text}\x1b[0m"
+        start = f"{ESCAPE}{self.seal}["
+        return f"{start}{';'.join(CODES[name] for name in names)}m{text}{start}0m"
 
     def wrap(self, text: str, indent: str = "") -> str:
         """Break a text into lines of the page; all but the first are indented."""
@@ -77,6 +87,12 @@ def _row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int])
         wrapped = [line.rjust(widths[-1]) for line in wrapped]
     lead = GAP + "".join(cell + GAP for cell in fixed)
     return [((lead if i == 0 else " " * len(lead)) + line).rstrip() for i, line in enumerate(wrapped)]
+
+
+def harmless(text: str, seal: str) -> str:
+    """Give a text as a terminal may have it: colours under the seal stay, other controls are made visible."""
+    parts = text.split(f"{ESCAPE}{seal}[")
+    return f"{ESCAPE}[".join(CONTROLS.sub("\N{REPLACEMENT CHARACTER}", part) for part in parts)
 
 
 def cut_to(text: str, width: int) -> str:

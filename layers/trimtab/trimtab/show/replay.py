@@ -45,13 +45,15 @@ def replay_text(document: Document, page: Page) -> str:
         return "\n\n".join([none, *([] if document["stands"] else _beside(document, page))])
     counts = Counter(run["result"] for run in runs)
     lines = [f"{counts[result]:>6}  {text}" for result, text in MEANS.items() if counts[result]]
-    head = page.paint("Every record stands.", "bold", "green")
+    pruned = f"; the inputs of {_runs(counts['pruned'])} were pruned" if counts["pruned"] else ""
+    head = page.paint(f"Every record stands{pruned}.", "bold", "green")
     wrong = [run for run in runs if not run["stands"]]
     if wrong:
         head = page.paint(f"{len(wrong)} of {_runs(len(runs))} can't be vouched for.", "bold", "red")
     elif not document["stands"]:
         head = page.paint("Every record stands, but not what was made beside them.", "bold", "red")
-    parts = [head, "\n".join(lines), _wrong(wrong, page), _weights(runs, page), *_beside(document, page)]
+    parts = [head, "\n".join(lines), _wrong(wrong, page), _allowed(wrong, page), _weights(runs, page)]
+    parts += _beside(document, page)
     return "\n\n".join(part for part in parts if part)
 
 
@@ -77,6 +79,16 @@ def _wrong(runs: list[Document], page: Page) -> str:
     rows = [(run["run_id"], run["session"] or "none", _said(run)) for run in runs[:MOST]]
     more = f"\n  and {len(runs) - MOST} more" if len(runs) > MOST else ""
     return table(page, "Not as recorded", columns, rows) + more
+
+
+def _allowed(wrong: list[Document], page: Page) -> str:
+    """Say which flag counts pruned runs as standing, where nothing else speaks against any."""
+    if not wrong or any(run["result"] != "pruned" for run in wrong):
+        return ""
+    return page.wrap(
+        "Nothing shows that these plans follow from what the runs saw. Where you pruned them yourself,"
+        " `--allow-pruned` counts them as standing."
+    )
 
 
 def _said(run: Document) -> str:
