@@ -6,6 +6,7 @@ import getpass
 import os
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
@@ -13,7 +14,6 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
-from trimtab.core.record import canonical
 from trimtab.desk import Desk, undecided
 from trimtab.errors import Halted
 from trimtab.ports import Unauthorized, Unreachable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import argparse
 
     from trimtab.cli.terminal import Terminal
-    from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
     from trimtab.settings import Settings
 
@@ -154,26 +153,24 @@ def _complaint(cleared: halting.Cleared | Exception) -> Halted | None:
 def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Lift the halt flag, and approve the configuration and code that the newest run waits for.
 
+    What is approved is said before it is: whoever is stopped in between has not approved more than was shown.
+
     Raises:
         Misconfigured: the configuration is not usable.
-        OSError: the flag can't be removed.
+        OSError: the event can't be written, or the flag can't be removed.
     """
     settings = settings_of(arguments)
     store, trades = open_store(settings.store_url)
-    word = _word(arguments, settings, "")
     waits = _waiting(settings, store, trades)
+    word = replace(_word(arguments, settings, ""), approves=waits)
+    if waits is not None:
+        terminal.say(f"approves for {settings.portfolio}: {waits.told()}")
     lifted = halting.resume(store, word)
-    if waits is not None and not lifted:
-        more = {"portfolio": word.portfolio, "flag": word.key, "who": word.who, "why": "", "fresh": False}
-        store.put_if_absent(f"events/{word.id}.json", canonical(halting.event_of(word, "resume") | more))
     if lifted or waits is not None:
         _keep(settings, word, "resume")
     still = flag_document(kill_switch(store, settings.portfolio))
     scope = "every portfolio of the store" if word.everyone else settings.portfolio
     terminal.say(f"resumed: {scope}" if lifted else f"there was no flag {word.key}; nothing to lift")
-    if waits is not None:
-        digests = f"config {str(waits['config_digest'])[:12]}, code {str(waits['code_digest'])[:12]}"
-        terminal.say(f"approved: {digests}, as run {waits['run_id']} planned with them")
     if still is not None:
         everyone = " --all" if still["flag"] != word.key and not word.everyone else ""
         verb = f"trimtab resume{everyone}{options_of(arguments)}"
@@ -183,16 +180,15 @@ def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
             "portfolio": settings.portfolio,
             "flag": word.key,
             "lifted": lifted,
-            "approved": None if waits is None else waits["run_id"],
+            "approved": None if waits is None else waits.run_id,
             "still_halted_by": still,
         }
     )
     return 0
 
 
-def _waiting(settings: Settings, store: Store, trades: Trades) -> Document | None:
+def _waiting(settings: Settings, store: Store, trades: Trades) -> history.Waiting | None:
     """Give the run that waits for approval; none where trades.db can't be read: the flag comes first."""
     with suppress(OSError, Halted):
-        resumed = history.last_resume(store, settings.portfolio)
-        return history.waiting(trades, settings.portfolio, resumed)
+        return history.waiting(store, trades, settings.portfolio)
     return None
