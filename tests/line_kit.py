@@ -331,10 +331,10 @@ class Lab:
         return self.store.get(f"halts/{self.mandate.portfolio}")
 
     def resume(self) -> None:
-        """Say as a person does that the portfolio may trade again, and approve what waits; flag or no flag."""
+        """Say as a person does that it may trade again, and approve what waits, flag or no flag."""
         name = f"20990101T000000Z-{next(self.ids):08x}"
         waits = waiting(self.store, self.trades, self.mandate.portfolio)
-        word = Word(name, "owner", self.exchange.now(), "", self.mandate.portfolio, False, waits)  # noqa: FBT003 - everyone
+        word = Word(name, "owner", self.exchange.now(), "", self.mandate.portfolio, False, waits)
         if not resume(self.store, word) and waits is None:
             event = event_of(word, "resume") | {"portfolio": word.portfolio, "flag": word.key}
             self.store.put_if_absent(f"events/{name}.json", canonical(event))

@@ -50,7 +50,7 @@ def flag(lab: Lab, key: str) -> None:
 
 
 def test_to_resume_all_with_another_portfolios_configuration_approves_nothing_here(root: Path) -> None:
-    """The other one announces nothing of this one; so this one still waits, and is approved by its own word."""
+    """The other one announces nothing of this one; so this one waits on, for its own word."""
     lab, changed = refused(root)
     flag(lab, HALT_ALL)
     assert halting.resume(lab.store, word(lab, 1, "other", everyone=True))
@@ -64,7 +64,7 @@ def test_what_another_portfolio_approved_is_not_approved_here(root: Path) -> Non
     """Even where its event names the very same digests."""
     lab, changed = refused(root)
     waits = history.waiting(lab.store, lab.trades, "main")
-    said = halting.Word("20990101T000000Z-1", "owner", lab.exchange.now(), "", "other", True, waits)  # noqa: FBT003 - everyone
+    said = halting.Word("20990101T000000Z-1", "owner", lab.exchange.now(), "", "other", True, waits)
     assert not halting.resume(lab.store, said)
     assert ended(lab.run(changed)) == REFUSED
 
@@ -90,7 +90,8 @@ def test_to_lift_a_flag_alone_approves_nothing(root: Path) -> None:
 def test_an_event_without_digests_approves_nothing(root: Path, approved: object) -> None:
     """As older versions wrote them, or somebody by hand."""
     lab, changed = refused(root)
-    event = halting.event_of(word(lab, 1, approves=False), "resume") | {"portfolio": "main", "approved": approved}
+    event = halting.event_of(word(lab, 1, approves=False), "resume")
+    event |= {"portfolio": "main", "approved": approved}
     lab.store.put_if_absent("events/20990101T000000Z-00000001.json", canonical(event))
     assert ended(lab.run(changed)) == REFUSED
 
@@ -119,7 +120,7 @@ def test_the_last_approval_counts_whatever_the_owners_clock_says(root: Path, fir
 
 
 def test_who_dies_between_event_and_flag_has_approved_what_was_announced(root: Path) -> None:
-    """The flag is left, the next word lifts it, and approves nothing more; a store that is full lifts nothing."""
+    """The flag is left; the next word lifts it, and approves nothing more. A full store lifts nothing."""
     lab, changed = refused(root)
     flag(lab, flag_of("main"))
 
@@ -168,6 +169,5 @@ def test_the_event_says_what_it_approved(root: Path) -> None:
     event = json.loads(lab.store.get(f"events/{said.id}.json") or b"")
     assert {name: event["approved"][name] for name in NEW} == NEW
     assert event["approved"]["run_id"] == said.approves.run_id
-    assert event["message"] == (
-        f"owner: resume main, approved for main: config {'e' * 12}, code {'f' * 12} of run {said.approves.run_id}"
-    )
+    told = f"config {'e' * 12}, code {'f' * 12} of run {said.approves.run_id}"
+    assert event["message"] == f"owner: resume main, approved for main: {told}"

@@ -8,6 +8,7 @@ from trimtab.settings.document import schema, starter
 from trimtab.settings.loading import load
 from trimtab.settings.model import Alerts, Data, Schedule, Settings, Store, Strategy
 from trimtab.settings.redaction import Redactor, redactor
+from trimtab.settings.salvage import Salvaged, salvage
 from trimtab.settings.secret import Receivers, Secrets, receivers, secrets
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Data",
     "Receivers",
     "Redactor",
+    "Salvaged",
     "Schedule",
     "Secrets",
     "Settings",
@@ -23,6 +25,7 @@ __all__ = [
     "load",
     "receivers",
     "redactor",
+    "salvage",
     "schema",
     "secrets",
     "starter",

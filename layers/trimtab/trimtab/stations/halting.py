@@ -66,7 +66,7 @@ def halt(store: Store, word: Word) -> bool:
 
 
 def resume(store: Store, word: Word) -> bool:
-    """Note that a person lets it trade again, and what that approves, then remove the flag; say whether one was.
+    """Note that a person lets it trade again, then remove the flag; say whether there was one.
 
     Where there is neither a flag nor anything to approve, nothing is written. Who dies in between leaves the
     flag: it is lifted again, and approves nothing more.

@@ -48,7 +48,7 @@ _TROUBLE = f"code IS NOT 'kill_switch' AND COALESCE(code, '') NOT GLOB '{REFUSED
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waiting:
-    """A run that waits for a person: its start (UTC, the broker's clock), its id, what decided it, by digest."""
+    """A run that waits for a person: its start (UTC, the broker's clock), its id, and what decided it."""
 
     started_at: str
     run_id: str
