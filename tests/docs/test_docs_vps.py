@@ -181,7 +181,7 @@ def composed() -> dict[str, Any]:
 
 
 def test_compose_is_two_hardened_services_over_one_volume() -> None:
-    """Read-only, without capabilities, on loopback; the bot alone writes the store, has keys, and may go live."""
+    """Read-only, without capabilities, on loopback; the bot alone writes the store, has keys, may go live."""
     document = composed()
     jsonschema.Draft202012Validator(COMPOSE).validate(document)
     bot, board = document["services"]["bot"], document["services"]["dashboard"]
