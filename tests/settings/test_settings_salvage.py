@@ -73,6 +73,10 @@ def test_the_environment_comes_first(config: Path) -> None:
     assert found(config, WHOLE, environ) == ("trimtab-data", "other")
     assert found(config, "", environ) == ("trimtab-data", "other")
     assert found(config, "", {"TRIMTAB_MODE": "live"}) == ("trimtab-live", None)
+    assert found(config, WHOLE, {"TRIMTAB_STORE": '{"url": "./trimtab-data"}'}) == ("trimtab-data", "main")
+    assert found(config, WHOLE, {"TRIMTAB_STORE": "{}"}) == ("kept", "main")
+    for text in ("./trimtab-data", '{"url": 1', '{"url": 1}'):
+        assert found(config, WHOLE, {"TRIMTAB_STORE": text}) == (None, "main")
     config.unlink()
     here = {"TRIMTAB_STORE__URL": str(config.parent / "kept")}
     assert salvage(str(config), here) == salvage(None, here) == Salvaged(str(config.parent / "kept"), None)

@@ -1,7 +1,8 @@
 """Settings: config.json, environment and flags, made into what the owner decided.
 
 `load` reads them in this order of precedence: flag, environment, file, default. Whatever is wrong is one
-`Misconfigured` that names the key, what was seen and what is allowed.
+`Misconfigured` that names the key, what was seen and what is allowed. `salvage` finds the store in what can't
+be loaded, for a halt.
 """
 
 from trimtab.settings.document import schema, starter

@@ -52,7 +52,8 @@ def salvage(name: str | None, environ: Mapping[str, str], *, fetch: Fetch | None
     raw = _raw("" if name is None else _text(name, fetch))
     mode = environ.get(f"{PREFIX}MODE") or raw.mode
     default = DEFAULT_STORE.get(str(mode)) if raw.url == "" else None
-    url = environ.get(f"{PREFIX}STORE__URL") or raw.url or default
+    section = _raw(f'{{"store": {environ.get(f"{PREFIX}STORE", "{}")}}}').url
+    url = environ.get(f"{PREFIX}STORE__URL") or (None if section is None else section or raw.url or default)
     folder = None if name is None or "://" in name else Path(name).parent
     portfolio = environ.get(f"{PREFIX}PORTFOLIO") or raw.portfolio
     return Salvaged(
