@@ -107,7 +107,7 @@ _ONLY_THE_FLAG = (
     "ORDERS IN FLIGHT WERE NOT CANCELLED, only the flag is set: the configuration can't be loaded."
     " Cancel them at the broker, or mend the configuration and run halt again."
 )
-_STRANGE_STORE = "No portfolio has traded from this store yet: is it the one that the bot uses?"
+_STRANGE_STORE = "No portfolio was found that trades from this store: is it the one that the bot uses?"
 
 
 def _bound(store: Store) -> tuple[str, ...]:
