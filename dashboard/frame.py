@@ -72,7 +72,7 @@ class Look:
 def look() -> Look:
     """Give what the page shows, or say what is wrong and stop."""
     try:
-        settings = load(None, {}, os.environ)
+        settings = load(None, {}, os.environ, sends=False)
         url = settings.store_url
         names = portfolios(url, settings.portfolio)
         shelf = open_shelf(url, _chosen(names))

@@ -36,6 +36,7 @@ from trimtab.rebalance import rebalance
 from trimtab.settings import Redactor
 from trimtab.stations.arrive import Arrival
 from trimtab.stations.halting import Word, event_of, resume
+from trimtab.stations.history import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -330,10 +331,11 @@ class Lab:
         return self.store.get(f"halts/{self.mandate.portfolio}")
 
     def resume(self) -> None:
-        """Say as a person does that the portfolio may trade again, flag or no flag."""
+        """Say as a person does that it may trade again, and approve what waits, flag or no flag."""
         name = f"20990101T000000Z-{next(self.ids):08x}"
-        word = Word(name, "owner", self.exchange.now(), "", self.mandate.portfolio, everyone=False)
-        if not resume(self.store, word):
+        waits = waiting(self.store, self.trades, self.mandate.portfolio)
+        word = Word(name, "owner", self.exchange.now(), "", self.mandate.portfolio, False, waits)
+        if not resume(self.store, word) and waits is None:
             event = event_of(word, "resume") | {"portfolio": word.portfolio, "flag": word.key}
             self.store.put_if_absent(f"events/{name}.json", canonical(event))
 

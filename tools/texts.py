@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "TRIMTAB_CONFIG": "the configuration file, where `--config` is not given",
     "TRIMTAB_ALERT_URLS": "who is told: webhooks and Apprise URLs, parted by commas; secret",
     "TRIMTAB_HEARTBEAT_URL": "the ping URL of a Healthchecks check; secret",
-    "TRIMTAB_LIVE": "must be `yes` for mode `live`",
+    "TRIMTAB_LIVE": "must be `yes` for mode `live`, in what can send orders",
 }
 """Environment variables that are no key of config.json."""
 

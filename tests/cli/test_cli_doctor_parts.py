@@ -148,8 +148,15 @@ def test_a_vendor_that_is_behind(visit: Visit, sandbox: Sandbox) -> None:
 def test_a_run_that_waits_for_approval_is_told_of(visit: Visit) -> None:
     """The newest run was refused for a changed configuration."""
     row = {"run_id": "20210301T150000Z-1", "portfolio": "main", "mode": "paper", "dry_run": 0}
-    more = {"session": "2021-03-01", "outcome": "halted", "code": "require_approval", "started_at": "x"}
-    visit.world.trades.add({"runs": [row | more]})
+    more = {"session": "2021-03-01", "outcome": "halted", "code": "require_approval"}
+    digests = {
+        "started_at": "2021-03-01T15:00:00.000000Z",
+        "config_digest": "e" * 64,
+        "code_digest": "d" * 64,
+    }
+    visit.world.trades.add({"runs": [row | more | digests]})
+    plan = {"made_at": "2021-02-26T15:00:00.000000Z", "run_id": "0", "config_digest": "c" * 64}
+    visit.world.store.put_if_absent("plans/main/2021-02-26.json", canonical(plan | {"code_digest": "d" * 64}))
     found = looked(visit, "approval", keeping.approval)
     assert found.status == "warn"
     assert "trimtab resume" in found.hint

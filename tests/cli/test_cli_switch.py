@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from trimtab.adapters.exchange import Exchange, ExchangeClock
 from trimtab.adapters.sandbox import serve
 from trimtab.adapters.sqlite import SqliteTrades
-from trimtab.core.record import account_hash
+from trimtab.core.record import account_hash, canonical
 
 if TYPE_CHECKING:
     import pytest
@@ -180,6 +180,49 @@ def test_resume_approves_what_the_newest_run_waits_for(desk: Desk) -> None:
     again = desk("resume", "--json").document
     assert (again["lifted"], again["approved"]) == (False, None)
     assert len(events(desk)) == 1
+
+
+ASKED = {"risk": {"require_approval": "always"}}
+
+
+def test_resume_all_approves_for_its_own_portfolio_alone(desk: Desk) -> None:
+    """What waits in another portfolio of the store is neither announced nor approved."""
+    desk.write(**ASKED)
+    assert desk("run").status == 0
+    desk.write(**ASKED, execution={"band": 0.01})
+    assert desk("run", "--next", "--json").document["error"]["code"] == "require_approval"
+    desk.write(**ASKED, portfolio="other")
+    desk("halt", "--all")
+    done = desk("resume", "--all", "--json")
+    assert (done.document["lifted"], done.document["approved"]) == (True, None)
+    assert "approves" not in done.err
+    desk.write(**ASKED, execution={"band": 0.01})
+    assert desk("run", "--json").document["error"]["code"] == "require_approval"
+    assert "approves for main: config" in desk("resume").out
+    assert desk("run").status == 0
+
+
+def test_an_approval_that_somebody_changed_is_found(desk: Desk) -> None:
+    """An event says twice what it approved; one that approves something else does not stand."""
+    desk.write(**ASKED)
+    desk("run")
+    desk.write(**ASKED, execution={"band": 0.01})
+    desk("run", "--next")
+    desk("resume")
+    assert desk("verify").status == 0
+    (path,) = (desk.folder / STORE / "events").glob("*.json")
+    whole = json.loads(path.read_text())
+    for changed in (
+        whole | {"approved": whole["approved"] | {"code_digest": "0" * 64}},
+        whole | {"approved": "all"},
+        {name: value for name, value in whole.items() if name != "approved"},
+        whole | {"code": "halt", "message": whole["message"].replace("resume", "halt")},
+    ):
+        path.chmod(0o600)
+        path.write_bytes(canonical(changed))
+        assert desk("verify").status == 3, changed
+    path.write_bytes(canonical(whole))
+    assert desk("verify").status == 0
 
 
 def test_virtual_waiting_is_not_real(exchange: Exchange) -> None:

@@ -434,6 +434,15 @@ def test_several_portfolios_are_chosen_from(
     assert "Next run" not in metrics(app)
 
 
+def test_a_live_portfolio_is_looked_at_without_the_flag_of_real_money(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only reads must not be given what lets it trade."""
+    monkeypatch.delenv("TRIMTAB_LIVE", raising=False)
+    app = clean(at_page(write_config(tmp_path / "c", tmp_path / "store", mode="live"), "now", monkeypatch))
+    assert "The configuration is not usable" not in texts(app)
+
+
 def test_a_broken_configuration_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong and what to do, instead of a traceback."""
     config = write_config(tmp_path, tmp_path / "store", portfolio="NOT ALLOWED")

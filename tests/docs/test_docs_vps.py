@@ -181,7 +181,7 @@ def composed() -> dict[str, Any]:
 
 
 def test_compose_is_two_hardened_services_over_one_volume() -> None:
-    """Read-only, without capabilities, on loopback; the bot alone writes the store and has the keys."""
+    """Read-only, without capabilities, on loopback; the bot alone writes the store, has keys, may go live."""
     document = composed()
     jsonschema.Draft202012Validator(COMPOSE).validate(document)
     bot, board = document["services"]["bot"], document["services"]["dashboard"]
@@ -190,7 +190,8 @@ def test_compose_is_two_hardened_services_over_one_volume() -> None:
     assert "store:/data:ro" in board["volumes"]
     assert list(document["volumes"]) == ["store"]
     assert "./config:/config:ro" in bot["volumes"]
-    assert not any("KEY" in name or "URL" in name for name in board["environment"])
+    assert "environment" not in board
+    assert "TRIMTAB_LIVE" in bot["environment"]
     assert all(value is None for value in bot["environment"].values())
     assert "ports" not in bot
 

@@ -74,6 +74,18 @@ def test_shares_that_no_run_bought_have_an_unknown_basis(tmp_path: Path) -> None
     assert {row["gain"] for row in document["years"]} == {None}
 
 
+def test_a_foreign_short_is_no_lot_and_moves_nothing(tmp_path: Path) -> None:
+    """Lots are long; what somebody owes in a symbol of his own is not told anew at each session."""
+    lab = make_lab(tmp_path, {"AAA": 0.2, "BBB": 0.1})
+    for _ in range(3):
+        row = {"run_id": lab.run()["run_id"], "phase": "before", "symbol": "ZZZ", "qty": "-5"}
+        lab.trades.add({"positions": [row | {"price": None, "market_value": None}]})
+        lab.exchange.step()
+    found = ledger(lab)
+    assert found.moved == []
+    assert found.held.get("ZZZ", []) == []
+
+
 def test_a_deposit_is_no_return(tmp_path: Path) -> None:
     """Prices stand still: whatever comes in, and goes out, nothing was made."""
     lab = make_lab(tmp_path, {"AAA": 0.2, "BBB": 0.1})

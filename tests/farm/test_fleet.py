@@ -156,11 +156,14 @@ def test_a_fleet_is_what_has_a_configuration(tmp_path: Any) -> None:  # noqa: AN
         ({"store": "x", "key": "config/main.json", "amount": 1}, "bad_event"),
         ({"store": "{store}", "key": "config/none.json"}, "no_config"),
         ({"store": "{store}", "key": "config/other.json"}, "wrong_portfolio"),
+        ({"store": "{store}", "key": "config/live.json"}, "live_flag"),
     ],
 )
 def test_what_is_no_portfolio_is_refused(tmp_path: Any, event: dict[str, Any], code: str) -> None:  # noqa: ANN401 - a path
     """An event of another form, a configuration that is not there, one of another portfolio."""
-    open_store(str(tmp_path))[0].put_if_absent("config/other.json", config("main"))
+    store = open_store(str(tmp_path))[0]
+    store.put_if_absent("config/other.json", config("main"))
+    store.put_if_absent("config/live.json", config("live", mode="live"))
     event["store"] = event["store"].replace("{store}", str(tmp_path))
     with pytest.raises(Misconfigured) as refused:
         app.handler(event, Context())

@@ -208,6 +208,17 @@ def test_a_missing_configuration_is_told(
     assert not market.face.log.seen
 
 
+def test_real_money_needs_its_flag(market: Sandbox, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the schedule calls can send orders, dry or not: only a live stack has the flag."""
+    monkeypatch.setenv("TRIMTAB_MODE", "live")
+    for asked in ({}, {"dry_run": True}):
+        with pytest.raises(Misconfigured) as refused:
+            app.handler(asked, Context())
+        assert refused.value.code == "live_flag"
+    assert not market.face.log.seen
+    assert not store.exists()
+
+
 def test_a_halted_portfolio_answers_why(market: Sandbox, store: Path) -> None:
     """A run that the kill switch stops is an answer with its error in it, and sends nothing."""
     store.mkdir()

@@ -322,12 +322,12 @@ def test_approval_is_asked_where_the_owner_wants_it(root: Path, asked: str, mode
 def test_the_newest_run_that_waits_is_named(root: Path) -> None:
     """As `resume` asks; a closed run or one that a flag stopped since then hides nothing."""
     lab = make_live(root)
-    assert history.waiting(lab.trades, "main", None) is None
+    assert history.waiting(lab.store, lab.trades, "main") is None
     waits = lab.run(lab.changed(config_digest="e" * 64))
     lab.at(22, 0)
     assert lab.run()["outcome"] == "closed"
-    found = history.waiting(lab.trades, "main", None)
+    found = history.waiting(lab.store, lab.trades, "main")
     assert found is not None
-    assert (found["run_id"], found["config_digest"]) == (waits["run_id"], "e" * 64)
+    assert (found.run_id, found.config_digest) == (waits["run_id"], "e" * 64)
     lab.resume()
-    assert history.waiting(lab.trades, "main", history.last_resume(lab.store, "main")) is None
+    assert history.waiting(lab.store, lab.trades, "main") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trimtab import settings
+from trimtab.errors import Misconfigured
 from trimtab.settings.loading import CONFIG, DEFAULT_FILE
 from trimtab.settings.redaction import learn
 from trimtab.settings.secret import SECRET_NAMES, named_parameters, with_values
@@ -13,18 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from trimtab.settings import Settings
+    from trimtab.settings import Salvaged, Settings
 
-__all__ = ["load", "located", "with_parameters"]
+__all__ = ["load", "located", "salvage", "with_parameters"]
 
 
-def load(path: str | Path | None, flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+def load(
+    path: str | Path | None, flags: Mapping[str, object], environ: Mapping[str, str], *, sends: bool = True
+) -> Settings:
     """Make the settings of a file or an object in S3, the environment and flags, as `settings.load` does.
+
+    Who sends no order says so: `sends` False. Then mode live needs no TRIMTAB_LIVE.
 
     Raises:
         Misconfigured: anything about them is wrong.
     """
-    return settings.load(located(path, environ), flags, environ, fetch=_object)
+    return settings.load(located(path, environ), flags, environ, fetch=_object, sends=sends)
+
+
+def salvage(path: str | Path | None, environ: Mapping[str, str]) -> Salvaged:
+    """Read store and portfolio out of a configuration that can't be loaded, as `settings.salvage` does."""
+    try:
+        name = located(path, environ)
+    except Misconfigured:  # its place is in a parameter that can't be read
+        name = None
+    return settings.salvage(name, environ, fetch=_object)
 
 
 def located(path: str | Path | None, environ: Mapping[str, str]) -> str:

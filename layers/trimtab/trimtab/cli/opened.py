@@ -16,16 +16,25 @@ if TYPE_CHECKING:
 
     from trimtab.settings import Settings
 
-__all__ = ["options_of", "program", "settings_of"]
+__all__ = ["SENDS_NOTHING", "options_of", "program", "settings_of"]
+
+SENDS_NOTHING = frozenset(
+    {
+        *("halt", "resume", "status", "history", "show", "explain", "diff", "lots", "dashboard"),
+        *("replay", "verify", "rebuild", "prune", "compare", "backtest", "sweep", "data"),
+    }
+)
+"""Verbs that send no order, whatever the settings say: for them mode live needs no TRIMTAB_LIVE, so that who
+looks or halts need not switch real money on. A verb that is not named here is asked for it."""
 
 
 def settings_of(arguments: argparse.Namespace, **flags: object) -> Settings:
-    """Load the settings that the arguments name.
+    """Load the settings that the arguments name, for their verb.
 
     Raises:
         Misconfigured: anything about them is wrong.
     """
-    return load(arguments.config, flags, os.environ)
+    return load(arguments.config, flags, os.environ, sends=arguments.verb not in SENDS_NOTHING)
 
 
 def options_of(arguments: argparse.Namespace) -> str:

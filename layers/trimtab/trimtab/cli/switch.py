@@ -6,6 +6,7 @@ import getpass
 import os
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
@@ -13,9 +14,9 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
 from trimtab.cli.opened import options_of, program, settings_of
-from trimtab.core.record import canonical
+from trimtab.configuration import salvage
 from trimtab.desk import Desk, undecided
-from trimtab.errors import Halted
+from trimtab.errors import Halted, Misconfigured
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.settings import redactor
 from trimtab.show.page import advice
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import argparse
 
     from trimtab.cli.terminal import Terminal
-    from trimtab.core.record import Document
+    from trimtab.errors import TrimtabError
     from trimtab.ports import Store, Trades
     from trimtab.settings import Settings
 
@@ -39,11 +40,14 @@ def halt(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Set the halt flag, and then cancel the orders in flight.
 
     Raises:
-        Misconfigured: the configuration is not usable.
+        Misconfigured: the configuration is not usable, and no store can be read out of it.
         OSError: the flag can't be written.
     """
-    settings = settings_of(arguments)
-    word = _word(arguments, settings, arguments.reason)
+    try:
+        settings = settings_of(arguments)
+    except Misconfigured as broken:
+        return _halt_blindly(arguments, terminal, broken)
+    word = _word(arguments, settings.portfolio, arguments.reason)
     fresh = halting.halt(open_store(settings.store_url)[0], word)
     _keep(settings, word, "halt")
     options = options_of(arguments)
@@ -65,11 +69,60 @@ def halt(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
+def _halt_blindly(arguments: argparse.Namespace, terminal: Terminal, error: Misconfigured) -> int:
+    """Set the flag though the configuration can't be loaded: to know the store is enough for that.
+
+    A portfolio that never traded from this store is none to rely on: then every one of the store is halted.
+
+    Raises:
+        Misconfigured: the store is not known.
+        OSError: the flag can't be written.
+    """
+    found = salvage(arguments.config, os.environ)
+    if found.store_url is None:
+        terminal.complain("NOTHING IS HALTED: the configuration can't be loaded, and no store is known.")
+        error.hint = f"{_NAME_A_STORE}; {error.hint}".removesuffix("; ")
+        raise error
+    store, trades = open_store(found.store_url)
+    known = _bound(store)
+    portfolio = found.portfolio if found.portfolio in known else ""
+    word = _word(arguments, str(portfolio), arguments.reason)
+    word = replace(word, everyone=word.everyone or not portfolio)
+    fresh = halting.halt(store, word)
+    with suppress(OSError, Halted):
+        trades.add({"events": [halting.event_of(word, "halt")]})
+    scope = ", ".join(("every portfolio of the store", *known)) if word.everyone else portfolio
+    terminal.say(f"{'halted' if fresh else 'already halted'}: {scope} ({found.store_url}/{word.key})")
+    terminal.complain(_ONLY_THE_FLAG if known else f"{_STRANGE_STORE}\n{_ONLY_THE_FLAG}")
+    terminal.document(_halt_document(word, halting.Cleared((), ()), error, fresh=fresh))
+    terminal.explain(error.document())
+    return error.exit_status
+
+
+_NAME_A_STORE = (
+    "to halt all the same, name the store, a directory that is there or s3://bucket/prefix:"
+    " TRIMTAB_STORE__URL=… trimtab halt"
+)
+_ONLY_THE_FLAG = (
+    "ORDERS IN FLIGHT WERE NOT CANCELLED, only the flag is set: the configuration can't be loaded."
+    " Cancel them at the broker, or mend the configuration and run halt again."
+)
+_STRANGE_STORE = "No portfolio was found that trades from this store: is it the one that the bot uses?"
+
+
+def _bound(store: Store) -> tuple[str, ...]:
+    """Name the portfolios that have traded from the store; none where that can't be read."""
+    with suppress(OSError):
+        keys = store.list("portfolios/")
+        return tuple(key.removeprefix("portfolios/").removesuffix(".json") for key in keys)
+    return ()
+
+
 def _halt_document(
-    word: halting.Word, done: halting.Cleared, error: Halted | None, *, fresh: bool
+    word: halting.Word, done: halting.Cleared, error: TrimtabError | None, *, fresh: bool
 ) -> dict[str, object]:
     return {
-        "portfolio": word.portfolio,
+        "portfolio": word.portfolio or None,
         "flag": word.key,
         "set": fresh,
         "who": word.who,
@@ -82,14 +135,14 @@ def _halt_document(
     }
 
 
-def _word(arguments: argparse.Namespace, settings: Settings, why: str) -> halting.Word:
+def _word(arguments: argparse.Namespace, portfolio: str, why: str) -> halting.Word:
     now = SystemClock().now()
     return halting.Word(
         id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
         who=_who(),
         at=now,
         why=redactor(os.environ).text(why),
-        portfolio=settings.portfolio,
+        portfolio=portfolio,
         everyone=arguments.all,
     )
 
@@ -127,9 +180,7 @@ def _clear(settings: Settings) -> halting.Cleared | Exception:
 
 def _others(settings: Settings) -> list[str]:
     """Name the other portfolios of the store."""
-    keys = open_store(settings.store_url)[0].list("portfolios/")
-    names = [key.removeprefix("portfolios/").removesuffix(".json") for key in keys]
-    return [name for name in names if name != settings.portfolio]
+    return [name for name in _bound(open_store(settings.store_url)[0]) if name != settings.portfolio]
 
 
 def _complaint(cleared: halting.Cleared | Exception) -> Halted | None:
@@ -154,26 +205,24 @@ def _complaint(cleared: halting.Cleared | Exception) -> Halted | None:
 def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Lift the halt flag, and approve the configuration and code that the newest run waits for.
 
+    What is approved is said before it is: whoever is stopped in between has not approved more than was shown.
+
     Raises:
         Misconfigured: the configuration is not usable.
-        OSError: the flag can't be removed.
+        OSError: the event can't be written, or the flag can't be removed.
     """
     settings = settings_of(arguments)
     store, trades = open_store(settings.store_url)
-    word = _word(arguments, settings, "")
     waits = _waiting(settings, store, trades)
+    word = replace(_word(arguments, settings.portfolio, ""), approves=waits)
+    if waits is not None:
+        terminal.say(f"approves for {settings.portfolio}: {waits.told()}")
     lifted = halting.resume(store, word)
-    if waits is not None and not lifted:
-        more = {"portfolio": word.portfolio, "flag": word.key, "who": word.who, "why": "", "fresh": False}
-        store.put_if_absent(f"events/{word.id}.json", canonical(halting.event_of(word, "resume") | more))
     if lifted or waits is not None:
         _keep(settings, word, "resume")
     still = flag_document(kill_switch(store, settings.portfolio))
     scope = "every portfolio of the store" if word.everyone else settings.portfolio
     terminal.say(f"resumed: {scope}" if lifted else f"there was no flag {word.key}; nothing to lift")
-    if waits is not None:
-        digests = f"config {str(waits['config_digest'])[:12]}, code {str(waits['code_digest'])[:12]}"
-        terminal.say(f"approved: {digests}, as run {waits['run_id']} planned with them")
     if still is not None:
         everyone = " --all" if still["flag"] != word.key and not word.everyone else ""
         verb = f"trimtab resume{everyone}{options_of(arguments)}"
@@ -183,16 +232,15 @@ def resume(arguments: argparse.Namespace, terminal: Terminal) -> int:
             "portfolio": settings.portfolio,
             "flag": word.key,
             "lifted": lifted,
-            "approved": None if waits is None else waits["run_id"],
+            "approved": None if waits is None else waits.run_id,
             "still_halted_by": still,
         }
     )
     return 0
 
 
-def _waiting(settings: Settings, store: Store, trades: Trades) -> Document | None:
+def _waiting(settings: Settings, store: Store, trades: Trades) -> history.Waiting | None:
     """Give the run that waits for approval; none where trades.db can't be read: the flag comes first."""
     with suppress(OSError, Halted):
-        resumed = history.last_resume(store, settings.portfolio)
-        return history.waiting(trades, settings.portfolio, resumed)
+        return history.waiting(store, trades, settings.portfolio)
     return None

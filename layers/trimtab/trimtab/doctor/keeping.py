@@ -131,8 +131,8 @@ def approval(visit: Visit) -> Result:
         Halted, OSError: the store can't be read.
     """
     world, portfolio = visit.world, visit.settings.portfolio
-    waits = history.waiting(world.trades, portfolio, history.last_resume(world.store, portfolio))
+    waits = history.waiting(world.store, world.trades, portfolio)
     if waits is None:
         return Result("ok", "nothing waits")
     hint = "look at it (trimtab show last), then trimtab resume; or trimtab plan --out FILE and apply it"
-    return Result("warn", f"run {waits['run_id']} waits: configuration or code changed", hint)
+    return Result("warn", f"run {waits.run_id} waits: configuration or code changed", hint)

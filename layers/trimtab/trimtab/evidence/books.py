@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.core.record import canonical, plan_digest
 from trimtab.errors import Halted
+from trimtab.stations.history import Waiting
 from trimtab.stations.past import gathered
 from trimtab.switch import HALT_ALL
 
@@ -148,7 +149,9 @@ def _event(key: str, blob: bytes) -> str:
     latched = code == "latch"
     everyone = event.get("flag") == HALT_ALL
     subject = "every portfolio" if everyone else portfolio
-    message = f"{who}: {code} {subject}" + (f": {why}" if why else "")
+    run = Waiting.of(event.get("approved"))
+    approved = "" if run is None else f", approved for {portfolio}: {run.told()}"
+    message = f"{who}: {code} {subject}{approved}" + (f": {why}" if why else "")
     moment = "".join(letter for letter in str(event.get("at")) if letter.isalnum())
     known = {
         "id": f"latch-{portfolio}-{moment}" if latched else event["id"],
@@ -159,6 +162,8 @@ def _event(key: str, blob: bytes) -> str:
         "stage": "execute" if latched else None,
         "run_id": None,
     }
+    if "approved" in event:  # a resume has it where it approved a run, and nothing else has
+        known["approved"] = run.document() if run is not None and code == "resume" else None
     wrong = [name for name, value in known.items() if event.get(name) != value or name not in event]
     return f"its {wrong[0]} does not fit the rest" if wrong else ""
 

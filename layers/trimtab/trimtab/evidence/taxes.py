@@ -85,10 +85,13 @@ def _fills(trades: Trades, portfolio: str) -> Iterable[tuple[datetime, Trade]]:
 
 
 def _counts(trades: Trades, portfolio: str) -> Iterable[tuple[datetime, Count]]:
-    """Give what each session's first run that planned was shown: no order of the session was sent before."""
+    """Give what each session's first run that planned was shown: no order of the session was sent before.
+
+    Lots are long: where a foreign symbol is short, none of it is held.
+    """
     held: dict[str, dict[str, Decimal]] = defaultdict(dict)
     for row in trades.query(HELD, (portfolio,)):
-        held[str(row["run_id"])][str(row["symbol"])] = Decimal(str(row["qty"]))
+        held[str(row["run_id"])][str(row["symbol"])] = max(Decimal(str(row["qty"])), NONE)
     first = {str(row["session"]): row for row in trades.query(COUNTED, (portfolio,))}
     for row in first.values():
         at = datetime.fromisoformat(str(row["started_at"]))
@@ -212,7 +215,7 @@ def estimates(store: Store, trades: Trades, record: Document) -> dict[str, str]:
     found = ledger_of(store, trades, record["portfolio"], record["started_at"])
     day = date.fromisoformat(record["session"])
     if record["positions_before"]:
-        seen = {str(row["symbol"]): Decimal(row["qty"]) for row in record["positions_before"]}
+        seen = {str(row["symbol"]): max(Decimal(row["qty"]), NONE) for row in record["positions_before"]}
         found.take(Count(day, seen))
     prices = (record["plan"] or {}).get("prices") or record["closes"]
     said = {}

@@ -37,11 +37,13 @@ def load(
     environ: Mapping[str, str],
     *,
     fetch: Fetch | None = None,
+    sends: bool = True,
 ) -> Settings:
     """Make the settings of a file, the environment and flags; a flag beats the environment, that the file.
 
     `path` None means TRIMTAB_CONFIG, else config.json in the working folder; `fetch` reads it where it is in
-    S3. `flags` are by dotted key (`risk.max_order_size`); one that is None was not given.
+    S3. `flags` are by dotted key (`risk.max_order_size`); one that is None was not given. `sends` False is
+    for who sends no order, whatever the settings say: mode live then needs no flag of its own.
 
     Raises:
         Misconfigured: anything about them is wrong.
@@ -56,7 +58,8 @@ def load(
         settings = Settings.of(*layers, folder=folder)
     except ValidationError as error:
         complain(error)
-    _refuse_live(settings, environ)
+    if sends:
+        _refuse_live(settings, environ)
     settings.store_url  # noqa: B018 - raises where no store can be there
     return settings
 
@@ -77,7 +80,7 @@ def _refuse_live(settings: Settings, environ: Mapping[str, str]) -> None:
 
 def _from_file(name: str, fetch: Fetch | None) -> Document:
     try:
-        text = _read(name, fetch).decode("utf-8-sig")
+        text = read(name, fetch).decode("utf-8-sig")
     except FileNotFoundError:
         hint = "put it there, or name another" if "://" in name else "`trimtab init` writes one to start from"
         raise Misconfigured("no_config", f"there is no {name}", seen=name, hint=hint) from None
@@ -96,7 +99,7 @@ def _from_file(name: str, fetch: Fetch | None) -> Document:
             hint="save it as UTF-8: Windows editors offer it under Save as, Encoding",
         ) from None
     try:
-        document = _parse(text)
+        document = parse(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         seen, hint = f"{where}: {line_of(text, error.pos)}", slip(text, error.pos)
@@ -123,7 +126,7 @@ def _from_file(name: str, fetch: Fetch | None) -> Document:
     return {key: value for key, value in document.items() if key != "$schema"}
 
 
-def _read(name: str, fetch: Fetch | None) -> bytes:
+def read(name: str, fetch: Fetch | None) -> bytes:
     """Give the bytes of a configuration.
 
     Raises:
@@ -154,7 +157,7 @@ def _read(name: str, fetch: Fetch | None) -> bytes:
     return data
 
 
-def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON
+def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
     """Parse JSON as its standard has it: no NaN, no infinity, no key twice, no half of a character.
 
     Raises:
@@ -229,7 +232,7 @@ def _decode(text: str, annotation: object) -> Any:  # noqa: ANN401 - any JSON
     if annotation is str or get_origin(annotation) is Literal:
         return text
     try:
-        return _parse(text)
+        return parse(text)
     except (ValueError, RecursionError):
         return text
 

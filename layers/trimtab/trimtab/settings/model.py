@@ -29,7 +29,7 @@ Weights or limits mixed from two places would be nobody's decision."""
 DECIDES = ("strategy", "universe", "data", "execution", "risk", "portfolio", "mode")
 """The keys that decide what is traded: the config digest is theirs."""
 
-_DEFAULT_STORE = {"simulated": "./trimtab-data", "paper": "./trimtab-paper", "live": "./trimtab-live"}
+DEFAULT_STORE = {"simulated": "./trimtab-data", "paper": "./trimtab-paper", "live": "./trimtab-live"}
 
 BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?", re.ASCII)
 
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
         Raises:
             Misconfigured: there can be no store there, or none of this mode.
         """
-        url = self.store.url or _DEFAULT_STORE[self.mode]
+        url = self.store.url or DEFAULT_STORE[self.mode]
         if "://" not in url:
             self._demand_place(url)
             return str(self.folder / url)

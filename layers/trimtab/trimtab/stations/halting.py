@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from trimtab.core.record import Document
     from trimtab.ports import Store, World
+    from trimtab.stations.history import Waiting
 
 QUIET_S = 15.0
 """Seconds without an open order of ours after which none is expected any more: lists lag, and a run that
@@ -26,7 +27,10 @@ POLL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the owner said: who (a person), when (UTC), why, for which portfolio or for all; and its id."""
+    """What the owner said: who (a person), when (UTC), why, for which portfolio or for all; and its id.
+
+    `approves` is the run of this portfolio whose configuration and code a resume agrees to, if any.
+    """
 
     id: str
     who: str
@@ -34,6 +38,7 @@ class Word:
     why: str
     portfolio: str
     everyone: bool
+    approves: Waiting | None = None
 
     @property
     def key(self) -> str:
@@ -61,22 +66,24 @@ def halt(store: Store, word: Word) -> bool:
 
 
 def resume(store: Store, word: Word) -> bool:
-    """Remove the flag and note it as an event; say whether there was one.
+    """Note that a person lets it trade again, then remove the flag; say whether there was one.
+
+    Where there is neither a flag nor anything to approve, nothing is written. Who dies in between leaves the
+    flag: it is lifted again, and approves nothing more.
 
     Raises:
         OSError: the store can't be written.
     """
-    if store.get(word.key) is None:
-        return False
-    store.delete(word.key)
-    _note(store, word, "resume", fresh=True)
-    return True
+    there = store.get(word.key) is not None
+    if there or word.approves is not None:
+        _note(store, word, "resume", fresh=there)
+    if there:
+        store.delete(word.key)
+    return there
 
 
 def event_of(word: Word, code: str) -> Document:
     """Give the event's row: what trades.db keeps of it."""
-    subject = "every portfolio" if word.everyone else word.portfolio
-    message = f"{word.who}: {code} {subject}" + (f": {word.why}" if word.why else "")
     return {
         "id": word.id,
         "at": stamp(word.at),
@@ -84,12 +91,20 @@ def event_of(word: Word, code: str) -> Document:
         "level": "warning",
         "stage": None,
         "code": code,
-        "message": message,
+        "message": message_of(word, code),
     }
+
+
+def message_of(word: Word, code: str) -> str:
+    """Say what a person did, to what, why, and what that approved."""
+    subject = "every portfolio" if word.everyone else word.portfolio
+    approved = "" if word.approves is None else f", approved for {word.portfolio}: {word.approves.told()}"
+    return f"{word.who}: {code} {subject}{approved}" + (f": {word.why}" if word.why else "")
 
 
 def _note(store: Store, word: Word, code: str, *, fresh: bool) -> None:
     more = {"portfolio": word.portfolio, "flag": word.key, "who": word.who, "why": word.why, "fresh": fresh}
+    more |= {} if word.approves is None else {"approved": word.approves.document()}
     store.put_if_absent(f"events/{word.id}.json", canonical(event_of(word, code) | more))
 
 

@@ -2,16 +2,16 @@
 
 All of it is in the store: the events that people made, the stored plans, and trades.db, which is made of the
 records. A resume divides the past: what was before it counts no more. It is known by its event's id, not by
-its time, since a simulated account lives on another clock than its owner.
+its time, since a simulated account lives on another clock than its owner. What it approves stands in it.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from trimtab.core.flows import Point, drawdown, equity_move, worth
 from trimtab.core.lots import plain
@@ -23,7 +23,7 @@ from trimtab.stations.unmoved import REFUSED
 from trimtab.switch import HALT_ALL, latch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from trimtab.core.bars import Bars
     from trimtab.core.flows import Dated
@@ -46,17 +46,58 @@ OWNERS = frozenset({"kill_switch"})
 _TROUBLE = f"code IS NOT 'kill_switch' AND COALESCE(code, '') NOT GLOB '{REFUSED}*'"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Waiting:
+    """A run that waits for a person: its start (UTC, the broker's clock), its id, and what decided it."""
+
+    started_at: str
+    run_id: str
+    config_digest: str
+    code_digest: str
+
+    @classmethod
+    def of(cls, document: object) -> Self | None:
+        """Give what a resume event says that it approved; None where it says nothing of that form."""
+        if not isinstance(document, dict):
+            return None
+        parts = [document.get(name) for name in _PARTS]
+        return cls(*map(str, parts)) if all(isinstance(part, str) for part in parts) else None
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        """What decided it: the digests of configuration and code."""
+        return self.config_digest, self.code_digest
+
+    def document(self) -> Document:
+        """Give it as the resume event that approves it holds it."""
+        return asdict(self)
+
+    def told(self) -> str:
+        """Name what is approved, for people."""
+        config, code = self.digests
+        return f"config {config[:12]}, code {code[:12]} of run {self.run_id}"
+
+
+_PARTS = tuple(field.name for field in fields(Waiting))
+
+
 def last_resume(store: Store, portfolio: str) -> str | None:
     """Give the id of the newest event by which a person let this portfolio trade again, or None."""
+    for name, event in _resumes(store):
+        if event.get("flag") == HALT_ALL or event.get("portfolio") == portfolio:
+            return name
+    return None
+
+
+def _resumes(store: Store) -> Iterator[tuple[str, Document]]:
+    """Give each event by which a person let something trade again, the newest id first."""
     for key in reversed(store.list("events/")):
         if key.startswith("events/latch-"):
             continue
         with suppress(ValueError, AttributeError):  # no event of ours
             event = json.loads(store.get(key) or b"null")
-            ours = event.get("flag") == HALT_ALL or event.get("portfolio") == portfolio
-            if event.get("code") == "resume" and ours:
-                return key.removeprefix("events/").removesuffix(".json")
-    return None
+            if event.get("code") == "resume":
+                yield key.removeprefix("events/").removesuffix(".json"), event
 
 
 def read_flows(world: World, mandate: Mandate, today: Today) -> tuple[Flow, ...]:
@@ -135,7 +176,7 @@ def judged(
         conditions,
         drawdown=drawdown([*_points(world, mandate, evidence.resumed), now]),
         equity_move=equity_move(account.last_equity, account.equity, seen.flows, days[-1] if days else None),
-        approval=_approval(world, mandate, evidence.resumed),
+        approval=_approval(world.store, mandate),
     )
 
 
@@ -163,44 +204,60 @@ def _points(world: World, mandate: Mandate, resumed: str | None) -> list[Point]:
     ]
 
 
-def _approval(world: World, mandate: Mandate, resumed: str | None) -> Approval:
+def _approval(store: Store, mandate: Mandate) -> Approval:
     """Give what decides the trades now, and what was agreed to: by the last plan, and by a person since."""
-    live = mandate.mode == "live"
-    now = Approval(live, mandate.config_digest, mandate.code_digest)
-    plans = world.store.list(f"plans/{mandate.portfolio}/")
-    if not plans:
+    now = Approval(mandate.mode == "live", mandate.config_digest, mandate.code_digest)
+    plan = _last_plan(store, mandate.portfolio)
+    if plan is None:
         return now
-    plan = _plan(world.store, plans[-1])
-    agreed = [(str(plan.get("config_digest")), str(plan.get("code_digest")))]
-    refused = world.trades.query(
-        "SELECT config_digest, code_digest FROM runs WHERE portfolio = ? AND dry_run = 0"
-        " AND code = 'require_approval' AND resumed IS NOT ? AND started_at > ?"
-        " ORDER BY started_at DESC, run_id DESC LIMIT 1",
-        (mandate.portfolio, resumed, str(plan.get("made_at") or "")),
-    )
-    agreed += [(str(row["config_digest"]), str(row["code_digest"])) for row in refused]
+    agreed = [plan.digests]
+    if agreed != [(now.config, now.code)]:  # else nobody's word is needed, and no event is read
+        agreed += _approved(store, mandate.portfolio, plan)
     return replace(now, agreed=tuple(agreed))
 
 
-def _plan(store: Store, key: str) -> Document:
-    """Read a plan; {} where it is none: nobody can be said to have agreed to that."""
+def _last_plan(store: Store, portfolio: str) -> Waiting | None:
+    """Give the run that stored the portfolio's last plan, or None before the first.
+
+    Where the plan is damaged nobody can be said to have agreed to it; its session stands for its time.
+    """
+    plans = store.list(f"plans/{portfolio}/")
+    if not plans:
+        return None
+    session = plans[-1].rsplit("/", 1)[1].removesuffix(".json")
     with suppress(ValueError):
-        plan = json.loads(store.get(key) or b"null")
-        if isinstance(plan, dict):
-            return plan
-    return {}
+        plan = json.loads(store.get(plans[-1]) or b"null")
+        found = Waiting.of({"started_at": plan.get("made_at"), **plan} if isinstance(plan, dict) else None)
+        if found is not None:
+            return found
+    return Waiting(session, "", "", "")
 
 
-def waiting(trades: Trades, portfolio: str, resumed: str | None) -> Document | None:
-    """Give the newest run where it waits for a person's approval: run_id, code, resumed and both digests."""
+def _approved(store: Store, portfolio: str, plan: Waiting) -> list[tuple[str, str]]:
+    """Give the digests that a person approved last, of a run that came after the last plan.
+
+    Only an event of this very portfolio approves, and only what is written in it: to lift a flag, or to
+    resume another portfolio or all, is no word about code. Runs are told apart by the broker's clock, on
+    which plans are made, too.
+    """
+    said = (Waiting.of(e.get("approved")) for _, e in _resumes(store) if e.get("portfolio") == portfolio)
+    newer = [run for run in said if run is not None and run.started_at > plan.started_at]
+    return [max(newer).digests] if newer else []
+
+
+def waiting(store: Store, trades: Trades, portfolio: str) -> Waiting | None:
+    """Give the newest run where it waits for a person's approval: what `resume` announces and approves."""
     rows = trades.query(
-        "SELECT run_id, code, resumed, config_digest, code_digest FROM runs WHERE portfolio = ?"  # noqa: S608 - the condition is this file's own
+        "SELECT run_id, code, started_at, config_digest, code_digest FROM runs WHERE portfolio = ?"  # noqa: S608 - the condition is this file's own
         f" AND dry_run = 0 AND outcome <> 'closed' AND {_TROUBLE}"
         " ORDER BY started_at DESC, run_id DESC LIMIT 1",
         (portfolio,),
     )
-    waits = bool(rows) and rows[0]["code"] == "require_approval" and rows[0]["resumed"] == resumed
-    return rows[0] if waits else None
+    run = Waiting.of(rows[0]) if rows and rows[0]["code"] == "require_approval" else None
+    plan = _last_plan(store, portfolio)
+    if run is None or plan is None or run.started_at <= plan.started_at:
+        return None
+    return None if run.digests in {plan.digests, *_approved(store, portfolio, plan)} else run
 
 
 def latch_if_due(world: World, mandate: Mandate, evidence: Evidence) -> None:
