@@ -66,7 +66,8 @@ def records(seen: Look, runs: pl.DataFrame) -> None:
 def _replayed(seen: Look, newest: list[tuple[str | None, str]]) -> tuple[list[Replayed], str]:
     """Replay runs, as many as the time allows; say why some are left."""
     replayer = Replayer(seen.shelf.store, read_inputs, lambda config: _decider(seen, config))
-    ends, found = time.monotonic() + LONGEST_S, []
+    ends = time.monotonic() + LONGEST_S
+    found: list[Replayed] = []
     for session, run_id in newest:
         if time.monotonic() > ends:
             return found, "it took too long"
