@@ -13,6 +13,7 @@ from line_kit import Lab, make_lab, make_switch
 from trimtab.core.masking import MASK, blanked
 from trimtab.core.record import canonical
 from trimtab.errors import Halted
+from trimtab.evidence.seal import opened
 from trimtab.rebalance import rebalance
 from trimtab.settings import Redactor
 from trimtab.show.ledger import read_record as shown_record
@@ -59,6 +60,7 @@ def test_a_redaction_that_fails_leaves_a_record_without_texts(
     assert [event["code"] for event in record["events"]] == ["not_redacted"]
     assert len(lab.warned) == 1
     assert "canary" not in lab.warned[0] + json.dumps(record)
+    assert record["plan"] == lab.plan()
     assert lab.run()["code"] == "done"
     lab.exchange.step()
     assert lab.run()["outcome"] == "traded"
@@ -71,7 +73,7 @@ def test_a_redaction_that_fails_leaves_a_record_without_texts(
 def test_a_record_lies_where_its_run_was(root: Path, word: str) -> None:
     """Its path is made of what the run was asked, whatever redaction says of it."""
     lab = make_lab(root)
-    lab.secrets = (f"ntfys://{word}", f"mailtos://you:{word}@example.org", word)
+    lab.secrets = (f"ntfys://{word}", f"mailtos://you:{word}@example.org", word, "yesterday", "execution")
     record = lab.run()
     folder = f"runs/main/{lab.session}/{record['run_id']}"
     assert read_record(lab.store, folder) == record == shown_record(lab.store, folder)[0]
@@ -108,6 +110,8 @@ def test_a_record_without_its_keys_halts_as_a_damaged_one(root: Path, key: str) 
     assert folder in halted["reason"]
     with pytest.raises(Halted, match="record_damaged"):
         rebuild(lab.store, lab.trades)
+    (fault,) = opened(lab.store, folder).faults
+    assert fault.startswith("record.json: ")
     (root / folder).rename(root / "aside")
     assert lab.run()["outcome"] == "traded"
 

@@ -212,3 +212,11 @@ def test_a_password_that_is_a_word_is_masked_in_texts_alone() -> None:
     clean = redactor({"TRIMTAB_ALERT_URLS": "mailtos://owner:retirement@example.org"})
     document = {"portfolio": "retirement", "reason": "login with retirement: refused"}
     assert clean.value(document) == document | {"reason": f"login with {MASK}: refused"}
+
+
+def test_a_parameter_is_a_secret_by_its_name() -> None:
+    """Be its value a plain word; another parameter's word is none."""
+    clean = redactor(
+        {"TRIMTAB_ALERT_URLS": "https://a.example/in?channel=retirement&access_token=correcthorse"}
+    )
+    assert clean.text("retirement: correcthorse was refused") == f"retirement: {MASK} was refused"

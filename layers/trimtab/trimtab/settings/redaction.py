@@ -34,6 +34,8 @@ HEAD = 12
 _CLOUD = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Where AWS's tools, and its functions, find what a store in S3 is opened with."""
 _REST = r"[\w%.~+/=-]*"
+_CREDENTIAL = re.compile(r"[^=&;]*(?:token|key|secret|sig|auth|pass|code)[^=&;]*=([^&;]+)", re.IGNORECASE)
+"""A parameter of a URL that is a secret by its name, be its value a word."""
 _LONG = 16
 """Of so many characters, a part of a URL is a token, even if it is made of words."""
 
@@ -139,7 +141,7 @@ def _pieces(secret: str) -> Iterator[str]:
         yield secret
         return
     before, _, host = parts.netloc.rpartition("@")
-    yield from (before, *before.split(":"))
+    yield from (before, *before.split(":"), *_CREDENTIAL.findall(parts.query))
     path, query = (re.split(r"[/?&=#,;]", text) for text in (parts.path, f"{parts.query}/{parts.fragment}"))
     if parts.scheme not in {
         "http",

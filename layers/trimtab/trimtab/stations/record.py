@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FILLS_S = 15.0
 """Seconds that the account's activities may lag behind its orders."""
 POLL_S = 1.0
-WHOSE = ("portfolio", "session", "run_id", "mode")
-"""The keys that say whose record it is."""
+AS_IT_IS = ("portfolio", "session", "run_id", "mode", "plan")
+"""What says whose record it is; and the plan, which its digest is of, and which the store has anyway."""
 
 
 def take_in(world: World, floor: Floor, chains: Sequence[Chain], evidence: Evidence) -> None:
@@ -149,5 +149,5 @@ def _clean(world: World, evidence: Evidence) -> Document:
     except Exception as error:  # noqa: BLE001 - a run that traded must leave a record, whatever ails its texts
         evidence.note("error", "record", "not_redacted", "")
         world.warn(f"the record's texts are masked, all of them: redaction failed: {type(error).__name__}")
-        return blanked(evidence.document())
-    return clean | {name: document[name] for name in WHOSE}
+        clean = blanked(evidence.document())
+    return clean | {name: document[name] for name in AS_IT_IS}
