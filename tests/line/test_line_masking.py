@@ -48,7 +48,12 @@ def run(lab: Lab, redact: Callable[[Document], Document]) -> Document:
     return rebalance(replace(lab.world(), redact=redact), lab.mandate, Arrival())
 
 
-@pytest.mark.parametrize("redact", [broken, torn])
+def short(document: Document) -> Document:
+    """Lose a key that no row is made of."""
+    return {key: value for key, value in document.items() if key != "decision"}
+
+
+@pytest.mark.parametrize("redact", [broken, torn, short])
 def test_a_redaction_that_fails_leaves_a_record_without_texts(
     root: Path, redact: Callable[[Document], Document]
 ) -> None:

@@ -144,7 +144,8 @@ def _clean(world: World, evidence: Evidence) -> Document:
     """Give the record without secrets; where redaction fails, without any text: orders may have been sent."""
     document = evidence.document()
     try:
-        clean = world.redact(document)
+        found = world.redact(document)
+        clean = {name: found[name] for name in document}
         rows(clean)
     except Exception as error:  # noqa: BLE001 - a run that traded must leave a record, whatever ails its texts
         evidence.note("error", "record", "not_redacted", "")
