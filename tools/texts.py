@@ -65,6 +65,7 @@ NOTES = {
     "flow_without_price": "shares came in or went out whose value the broker does not tell",
     "recovered": "orders or fills of an earlier run that its record lacks were taken in from the broker",
     "run_time": "on AWS, `schedule.run_time` is not when the stack's schedule wakes the bot",
+    "not_redacted": "secrets could not be taken out of the record, so all of its texts are masked",
     "rebuilt": "`trades.db` was damaged and was made anew from the records",
     "inputs_damaged": "the bars of an earlier run can't be read, so revisions could not be looked for",
     "order_mismatch": "an order at the broker is not the one that was sent",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cache
 from pathlib import Path
@@ -29,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 
 def _line(entry: Document) -> str:
     """Give a log line without any secret of the environment."""
-    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+    return redactor(os.environ).line(entry)
 
 
 logger = Logger(service="backtest", json_serializer=_line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from datetime import datetime
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 def _line(entry: Document) -> str:
     """Give a log line without any secret of the environment."""
-    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+    return redactor(os.environ).line(entry)
 
 
 logger = Logger(service="fleet", json_serializer=_line)

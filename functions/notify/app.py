@@ -35,7 +35,7 @@ KEPT_S = 2.0
 
 def _line(entry: Document) -> str:
     """Give a log line without any secret of the environment."""
-    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+    return redactor(os.environ).line(entry)
 
 
 logger = Logger(service="notify", json_serializer=_line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 def _line(entry: Document) -> str:
     """Give a log line without any secret of the environment."""
-    return redactor(os.environ).text(json.dumps(entry, default=str, ensure_ascii=False))
+    return redactor(os.environ).line(entry)
 
 
 logger = Logger(service="rebalance", json_serializer=_line)
@@ -116,6 +115,7 @@ def run(event: Event, context: LambdaContext) -> Document:
         Misconfigured | Halted | Interrupted: as `handler` says.
     """
     settings = load(None, {"dry_run": event.dry_run or None}, os.environ)
+    metrics.add_dimension("portfolio", settings.portfolio)  # now: what is untold counts, however the run ends
     judge_portfolio(event, settings)
     arrival = Arrival(scheduled_time=event.scheduled_time, warning=judge_run_time(event, settings))
 
@@ -167,7 +167,6 @@ def report(record: Document) -> None:
     """
     log = logger.error if record["error"] else logger.info
     log("run", extra={name: record[name] for name in LOGGED if record.get(name) is not None})
-    metrics.add_dimension("portfolio", record["portfolio"])
     count(f"Run{record['outcome'].title().replace('_', '')}")
     if exit_status(record) == 0:
         count("Heartbeat")

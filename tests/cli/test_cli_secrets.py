@@ -114,6 +114,47 @@ def test_a_url_that_is_refused_keeps_nobody_from_halting(
     check(secret, done.out, done.err)
 
 
+FIRST = "2015-01-14"
+"""The session that simulated mode begins with."""
+WORDS = (
+    ("TRIMTAB_HEARTBEAT_URL", "/AbCdEf123456/retirement"),
+    ("TRIMTAB_HEARTBEAT_URL", "/AbCdEf123456/retirement-2040"),
+    ("TRIMTAB_ALERT_URLS", "/webhook/positions"),
+    ("TRIMTAB_ALERT_URLS", "/webhook/positions_before"),
+    ("TRIMTAB_ALERT_URLS", f"/workflows/0a1b2c3d4e5f/run?api-version={FIRST}&sig=AbCdEf123456"),
+)
+
+
+@pytest.mark.parametrize(("name", "path"), WORDS)
+def test_a_word_in_a_url_leaves_the_record_as_it_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, path: str
+) -> None:
+    """A run that trades leaves a whole record; the next one, `replay` and `rebuild` find their way in it."""
+    desk.write(portfolio="retirement-2040" if path.endswith("2040") else "retirement")
+    monkeypatch.setenv(name, "http://127.0.0.1:9" + path)
+    done = [desk("run", "--json"), desk("run", "--next", "--json")]
+    assert [one.document["outcome"] for one in done] == ["traded", "traded"]
+    assert done[0].document["session"] == FIRST
+    assert len(desk.records("trimtab-data")) == 2
+    assert not [name for name in desk.files() if b"***" in (desk.folder / name).read_bytes()]
+    assert desk("replay", "--all").status == 0
+    assert desk("rebuild", "--json").document["runs"] == 2
+
+
+def test_a_key_in_the_place_of_a_name_begins_nothing(secret: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No order, no record: a run says what to do, doctor too; the kill switch is in nobody's way."""
+    monkeypatch.setenv("APCA_API_KEY_ID", "retirement-2040")
+    secret.write(portfolio="my-retirement-2040")
+    done = secret("run", "--json")
+    assert (done.status, done.document["error"]["code"]) == (2, "secret_as_name")
+    assert done.document["error"]["seen"] == "a key or a URL of the environment in portfolio"
+    found = {check["name"]: check["status"] for check in secret("doctor", "--json").document["checks"]}
+    assert found["keys"] == "FAIL"
+    assert not [name for name in secret.files() if "record.json" in name]
+    assert secret("halt").status == 0
+    check(secret, done.out, done.err)
+
+
 def test_a_secret_in_the_wrong_place_is_not_shown(secret: Desk, server: ScriptedServer) -> None:
     """A URL put into config.json by mistake is refused there, and not printed."""
     for change in ({"portfolio": server.url + HOOK}, {SECRET: 1}, {"mode": KEY}):

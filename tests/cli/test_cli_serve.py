@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripted_http import Reply, ScriptedServer
+from trimtab.cli.serve import alarm_of
+from trimtab.cli.terminal import Terminal
+from trimtab.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,3 +119,19 @@ def test_a_run_that_can_not_begin_reaches_the_owner(desk: Desk, monkeypatch: pyt
     assert len(told) == 1
     assert "a run could not begin" in told[0]
     assert run["error"]["code"] in told[0]
+
+
+@pytest.mark.parametrize(("status", "heard"), [(200, True), (500, False)])
+def test_an_alarm_says_whether_anybody_took_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, status: int, *, heard: bool
+) -> None:
+    """A receiver that refuses took nothing; where there is none, nobody is missed."""
+    error = {"code": "bad_json", "message": "not JSON", "seen": None, "allowed": None, "hint": "mend it"}
+    ended = {"due": "2026-05-04T14:00:00+00:00", "status": 2, "error": error, "said": ""}
+    alarm, settings = alarm_of(Terminal.of(json=False)), load(desk.folder / "config.json", {}, {})
+    assert alarm(settings, ended)
+    with ScriptedServer() as receiver:
+        receiver.on("POST", "/in", Reply(status))
+        monkeypatch.setenv("TRIMTAB_ALERT_URLS", f"{receiver.url}/in")
+        assert alarm(settings, ended) is heard
+        assert receiver.asked

@@ -93,6 +93,7 @@ class Place:
     folder: Path
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
+    heard: Callable[[], bool] = lambda: True
 
     def write(self, **changes: object) -> None:
         """Write the configuration."""
@@ -115,8 +116,9 @@ class Place:
         def tell(event: str, facts: dict[str, Any]) -> None:
             self.told.append((event, json.loads(json.dumps(facts))))
 
-        def alarm(_settings: Settings, run: dict[str, Any]) -> None:
+        def alarm(_settings: Settings, run: dict[str, Any]) -> bool:
             self.alarms.append(run)
+            return self.heard()
 
         Server(self.load(), self.load, host, pulse or self.pulse, flags, tell, alarm).serve()
         return host
@@ -197,6 +199,15 @@ def test_a_run_that_was_asked_to_end_is_gone_on_with_at_the_next_start(
     host = place.serve(Turned(new_york("2026-05-04T15:02"), new_york("2026-05-04T15:30")))
     assert len(host.runs) == runs
     assert place.alarms == []
+
+
+def test_an_alarm_that_nobody_heard_is_raised_again(place: Place) -> None:
+    """With the next wake-up, until one was heard; the day's last is not."""
+    heard = iter([False, True])
+    place.heard = lambda: next(heard)
+    start = new_york("2026-05-04T09:00")
+    place.serve(Turned(start, start + timedelta(days=1), statuses=(2,)))
+    assert [run["due"][11:16] for run in place.alarms] == ["14:00", "14:30"]
 
 
 def test_a_configuration_that_broke_is_told_once_and_the_schedule_goes_on(place: Place) -> None:

@@ -60,6 +60,19 @@ except OSError as error:
 """
 
 
+OPENED = """
+import sys
+from pathlib import Path
+from trimtab.adapters.directory import DirectoryStore
+
+store, seen = DirectoryStore(Path(sys.argv[1])), []
+sys.addaudithook(lambda event, found: event == "open" and seen.append(found[0]))
+assert store.get("halts/main") is None
+assert store.list("plans/main/") == ()
+print(*seen, "(none)")
+"""
+
+
 def python(code: str, *arguments: object) -> list[str]:
     """Give the command that runs `code` in a new interpreter."""
     return [sys.executable, "-c", code, *map(str, arguments)]
@@ -79,6 +92,29 @@ def test_names_every_step_of_a_write(tmp_path: Path) -> None:
     steps: list[str] = []
     DirectoryStore(tmp_path, step=steps.append).put_if_absent(KEY, BLOB)
     assert steps == STEPS
+
+
+def test_what_was_not_found_is_looked_for_again(tmp_path: Path) -> None:
+    """A blob that another machine wrote meanwhile is found at once, the first in its folder."""
+    steps: list[str] = []
+
+    def step(name: str) -> None:
+        steps.append(name)
+        DirectoryStore(tmp_path).put_if_absent("halts/main", b"stop")
+
+    assert DirectoryStore(tmp_path, step=step).get("halts/main") == b"stop"
+    assert DirectoryStore(tmp_path, step=step).get("halts/main") == b"stop"
+    assert steps == ["missed"]
+
+
+def test_a_miss_asks_anew_what_every_folder_above_it_holds(tmp_path: Path) -> None:
+    """An NFS client asks its server again when a folder is opened: from the root down, then the blob."""
+    (tmp_path / "store/halts").mkdir(parents=True)
+    done = subprocess.run(python(OPENED, "store"), cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    assert done.stdout.decode().split() == [
+        *("store/halts/main", "store", "store/halts", "store/halts/main"),
+        *("store", "store/plans", "(none)"),
+    ]
 
 
 @pytest.mark.parametrize("step", range(len(STEPS)), ids=lambda step: f"{step}-{STEPS[step]}")

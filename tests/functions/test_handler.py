@@ -13,7 +13,7 @@ import pytest
 from lambda_kit import Context, event, portfolio, sandbox
 from script_kit import load_script
 from scripted_http import Reply, ScriptedServer
-from trimtab.errors import Misconfigured
+from trimtab.errors import Halted, Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -280,6 +280,23 @@ def test_a_run_is_measured(watched: ScriptedServer, capsys: pytest.CaptureFixtur
     assert set(line["timings"]) >= {"fetch", "execute", "record"}
     assert [line["detail"] for line in told if line.get("message") == "not told"] == ["discord: answered 404"]
     assert [asked.path.count("/start") for asked in watched.asked if CANARIES[2] in asked.path] == [1, 0]
+
+
+def test_what_was_not_told_of_a_run_that_raised_is_counted_for_its_portfolio(
+    watched: ScriptedServer, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The alarm watches a portfolio's `NotTold`: a store that can't be written hides no dead chat."""
+    store.mkdir()
+    (store / "runs").write_text("in the way")
+    with cloudwatch(capsys) as lines:
+        with pytest.raises(Halted):
+            app.handler({}, Context())
+        (metrics,) = [line for line in lines() if "_aws" in line]
+    (defined,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert {metric["Name"] for metric in defined["Metrics"]} == {"NotTold", "RunFailed"}
+    assert [set(names) for names in defined["Dimensions"]] == [{"service", "function", "portfolio"}]
+    assert metrics["portfolio"] == "main"
+    assert watched.asked
 
 
 @pytest.mark.usefixtures("watched")

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telling_kit import CHECK, DISCORD, PLAIN, SLACK
+from trimtab.core.masking import MASK, NAMES, is_plain
 from trimtab.settings import Redactor, receivers, redactor
-from trimtab.settings.redaction import HEAD, MASK, learn
+from trimtab.settings.redaction import HEAD, learn
 
 APPRISE = "tgram://123456789:canary_telegram_token_AbCdEf/987654321"
 MAIL = "mailtos://user:canary&pass word@example.org?to=a@b.example,c@d.example"
@@ -90,7 +91,7 @@ def test_a_token_cut_short_is_masked_too(token: str) -> None:
 
 
 def test_documents_are_cleaned_through_and_through() -> None:
-    """Keys, lists, tuples: every text; everything else as it was."""
+    """Keys of the owner's, lists, tuples: every text; everything else as it was."""
     document = {DISCORD: [1, None, {"a": (CHECK, 2.5, True)}], "b": "nothing secret"}
     assert CLEAN.value(document) == {MASK: [1, None, {"a": (MASK, 2.5, True)}], "b": "nothing secret"}
 
@@ -112,3 +113,110 @@ def test_any_secret_is_masked_anywhere(secret: str, before: str, after: str) -> 
     clean = Redactor.of([secret])
     assert secret not in clean.text(before + secret + after)
     assert json.dumps(secret)[1:-1] not in clean.text(json.dumps({"a": before + secret + after}))
+
+
+# What stays
+
+RECORD = {
+    "run_id": "20261123T150000Z-0123abcd",
+    "portfolio": "retirement",
+    "session": "2026-11-23",
+    "mode": "simulated",
+    "outcome": "interrupted",
+    "code": "store_unwritable",
+    "reason": "traded: 3 orders",
+    "universe": ["SPY", "BRK.B", "BTC/USD"],
+    "started_at": "2026-11-23T15:00:00.050000Z",
+    "equity": "100126.35",
+    "weights": {"BRK.B": "0.30000000000000004"},
+    "config": {
+        "portfolio": "retirement",
+        "strategy": {"name": "equal_weight", "params": {"lookback_days": 5}},
+    },
+    "positions_before": [{"symbol": "BRK.B", "qty": "340.540541", "market_value": None}],
+    "orders": [
+        {"client_order_id": "tt1-b4fdb66c-20261123-BRK.B-0", "status": "partially_filled", "filled_qty": "1"}
+    ],
+    "fills": [
+        {"fill_id": "20261123150001250::2c0fa7dd-4670-5563-b3ce-1b1e5f6e8d10", "at": "2026-11-23T15:00:01Z"}
+    ],
+    "events": [{"id": "20261123T150000Z-0123abcd-0", "level": "error", "stage": "positions", "message": "x"}],
+}
+SLUGS = (
+    *("retirement", "portfolio", "positions", "positions_before", "client_order_id", "partially_filled"),
+    *(
+        "interrupted",
+        "simulated",
+        "store_unwritable",
+        "equal_weight",
+        "2026-11-23",
+        "20261123",
+        "market_value",
+    ),
+    *("max_order_size_by_symbol", "started_at", "00000000", "lookback_days", "100126.35"),
+)
+URLS = (
+    "https://hc-ping.com/AbCdEf123456/{}",
+    "https://n8n.example.com/webhook/{}",
+    "https://prod.example.com/workflows/0a1b2c3d4e5f/run?api-version={}&sig=AbCdEf123456",
+    "ntfys://{}",
+    "mailtos://owner:{}@example.org",
+    "{}",
+)
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_word_in_a_url_takes_nothing_from_a_record(url: str, slug: str) -> None:
+    """A portfolio's name, a key of the record or a date, as a slug, a version, a topic or a password."""
+    clean = redactor({"TRIMTAB_ALERT_URLS": url.format(slug)})
+    assert clean.value(RECORD) == RECORD
+    assert MASK in clean.text(f"failed: {url.format(slug)}!")
+
+
+@given(st.sampled_from(URLS), st.from_regex(r"[A-Za-z0-9_.-]{8,40}", fullmatch=True) | st.sampled_from(SLUGS))
+def test_whatever_the_secrets_are_a_record_keeps_its_keys_and_names(url: str, slug: str) -> None:
+    """A name may only be masked that holds a whole key, which is no word."""
+    clean = redactor({"TRIMTAB_ALERT_URLS": url.format(slug)})
+    assert _names(clean.value(RECORD)) == _names(RECORD) or clean.holds(str(_names(RECORD)))
+
+
+def _names(value: object, name: str = "") -> object:
+    """Give a document's keys, and the texts of its names."""
+    if isinstance(value, dict):
+        return {key: _names(inner, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_names(inner, name) for inner in value]
+    return value if name in NAMES else None
+
+
+@given(st.sampled_from(["https://a.example/in/{}", "https://a.example/?key={}", "{}"]), st.data())
+def test_a_token_is_in_no_text_and_no_key_of_a_record(url: str, data: st.DataObject) -> None:
+    """What mixes letters and digits, or is long, is a secret by itself; it may stand in a name that is it."""
+    token = data.draw(st.from_regex(r"[A-Za-z0-9]{8,40}", fullmatch=True).filter(lambda t: not is_plain(t)))
+    clean = redactor({"TRIMTAB_ALERT_URLS": url.format(token)})
+    leaky = RECORD | {"reason": f"{token}: said no", "error": {"seen": token}, token: 1}
+    params = {"params": {token: [token], "name": token}}
+    text = json.dumps(clean.value(leaky | params)).lower()
+    assert token.lower() not in text or token.lower() in json.dumps(RECORD).lower()
+
+
+def test_a_key_is_masked_in_names_too() -> None:
+    """The broker's key in the place of a symbol is still no symbol."""
+    key = ENVIRON["APCA_API_KEY_ID"]
+    assert CLEAN.value({"universe": ["SPY", key]}) == {"universe": ["SPY", MASK]}
+
+
+def test_a_password_that_is_a_word_is_masked_in_texts_alone() -> None:
+    """It may be a portfolio's name, which a record must keep."""
+    clean = redactor({"TRIMTAB_ALERT_URLS": "mailtos://owner:retirement@example.org"})
+    document = {"portfolio": "retirement", "reason": "login with retirement: refused"}
+    assert clean.value(document) == document | {"reason": f"login with {MASK}: refused"}
+
+
+def test_a_parameter_is_a_secret_by_its_name() -> None:
+    """Be its value a plain word; another parameter's word is none."""
+    clean = redactor(
+        {"TRIMTAB_ALERT_URLS": "https://a.example/in?channel=retirement&access_token=correcthorse"}
+    )
+    assert clean.text("retirement: correcthorse was refused") == f"retirement: {MASK} was refused"

@@ -35,6 +35,7 @@ from trimtab.settings.model import DECIDES
 from trimtab.settings.redaction import learn
 from trimtab.settings.secret import ALERT_URLS, BROKER, HEARTBEAT_URL, SECRET_NAMES
 from trimtab.stations.arrive import Arrival
+from trimtab.stations.naming import demand_names
 from trimtab.strategies import BUILT_IN
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class Desk:
         Without it nobody is told anything, and a bad URL keeps nobody from halting.
 
         Raises:
-            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable, or an
-                SSM parameter that holds one of them can't be read.
+            Misconfigured: keys, hosts, alert or ping URLs, strategy, universe or store are not usable, a
+                secret stands in a name, or an SSM parameter that holds one of them can't be read.
         """
         environ = _own_keys(settings, _read(settings, environ, told=warn is not None))
         loaded = decider(settings)
@@ -113,6 +114,8 @@ class Desk:
                 warn or (lambda _text: None),
             )
             mandate = _mandate(settings, loaded, outside.urls["trading"])
+            if warn is not None:  # whoever halts is not kept from it
+                demand_names(world.redact, mandate)
             return cls(settings, mandate, world, outside.exchange, stack.pop_all())
         raise AssertionError  # the stack never swallows an error
 

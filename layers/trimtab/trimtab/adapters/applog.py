@@ -5,16 +5,19 @@ It is for operators; the records are the evidence. A log that can't be written n
 
 from __future__ import annotations
 
-import json
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
+from trimtab.core.record import json_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from trimtab.core.record import Document
 
 __all__ = ["AppLog"]
 
@@ -25,12 +28,14 @@ BACKUPS = 5
 class AppLog:
     """The log file `path`, made by its first line; at most `MAX_BYTES` long, `BACKUPS` older ones kept.
 
-    `redact` takes the secrets out of every line.
+    `written` gives a line's JSON, without secrets.
     """
 
-    def __init__(self, path: Path, *, redact: Callable[[str], str] = str, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, path: Path, *, written: Callable[[Document], str] = json_line, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._handler = _Quiet(path, maxBytes=max_bytes, backupCount=BACKUPS, encoding="utf-8", delay=True)
-        self._handler.setFormatter(_JsonLines(redact))
+        self._handler.setFormatter(_JsonLines(written))
         self._folder = path.parent
 
     def line(self, event: str, *, level: int = logging.INFO, **fields: object) -> None:
@@ -53,9 +58,9 @@ class _Quiet(RotatingFileHandler):
 
 
 class _JsonLines(logging.Formatter):
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    def __init__(self, written: Callable[[Document], str]) -> None:
         super().__init__()
-        self._redact = redact
+        self._written = written
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -64,4 +69,4 @@ class _JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.msg,
         }
-        return self._redact(json.dumps(head | vars(record)["fields"], ensure_ascii=False, default=str))
+        return self._written(head | vars(record)["fields"])

@@ -31,7 +31,8 @@ class DirectoryStore:
     """Named blobs as files under `root`, which is made by the first write.
 
     `step` is called with the name of each step of a write once it is done: `folder`, `created`, `writing`
-    (once a chunk), `synced`, `linked`, `unlinked`, `durable`. The kill tests stop a process there.
+    (once a chunk), `synced`, `linked`, `unlinked`, `durable`; and with `missed` where a blob to be read was
+    not found at first. The kill tests stop a process there.
     """
 
     def __init__(self, root: Path, *, step: Callable[[str], None] = _nothing) -> None:
@@ -46,8 +47,13 @@ class DirectoryStore:
             OSError: the store can't be read.
             ValueError: the key is not one.
         """
+        path = self._path(key)
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
+        self._step("missed")
+        self._look_anew(path.parent)
         try:
-            return self._path(key).read_bytes()
+            return path.read_bytes()
         except FileNotFoundError:
             return None
 
@@ -84,6 +90,8 @@ class DirectoryStore:
             ValueError: the prefix does not end in `/`, or is no key before it.
         """
         folder = self.root / demand_prefix(prefix)[:-1]
+        if not folder.is_dir():
+            self._look_anew(folder)
         return tuple(sorted(path.relative_to(self.root).as_posix() for path in _files(folder)))
 
     def delete(self, key: str) -> None:
@@ -102,6 +110,20 @@ class DirectoryStore:
 
     def _path(self, key: str) -> Path:
         return self.root / demand_key(key)
+
+    def _look_anew(self, folder: Path) -> None:
+        """Let an NFS client ask its server again what lies in `folder`, and above it up to the root.
+
+        That a name is not there, it remembers for up to a minute (`acdirmax`, nfs(5)), longer than `halt`
+        waits for a run to see its flag. To open a folder makes it ask whether the folder has changed, and
+        forget what it remembers of one that has. On a local disk it costs some microseconds.
+        """
+        for above in reversed([folder, *folder.parents]):
+            if above.is_relative_to(self.root):
+                try:
+                    os.close(os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+                except FileNotFoundError:
+                    return
 
     def _write(self, temporary: Path, data: bytes) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)

@@ -314,7 +314,7 @@ def _where(settings: Settings, host: str = "") -> str:
 def _logged(settings: Settings, verb: str) -> Iterator[AppLog]:
     """Keep the app log around a verb: a line at its start, and one for what escapes it."""
     # A secret that SSM keeps is learnt after this: each line is cleaned of what is known by then.
-    log = AppLog(settings.log_file, redact=lambda text: redactor(os.environ).text(text))
+    log = AppLog(settings.log_file, written=lambda entry: redactor(os.environ).line(entry))
     log.line("start", verb=verb, portfolio=settings.portfolio, mode=settings.mode, dry_run=settings.dry_run)
     try:
         yield log

@@ -63,7 +63,7 @@ def _remove(store: Store, olds: list[Old], settings: Settings) -> None:
     at, who = stamp(SystemClock().now()), _who()
     for old in olds:
         pruning.remove(store, old, at=at, who=who)
-    log = AppLog(settings.log_file, redact=redactor(os.environ).text)
+    log = AppLog(settings.log_file, written=redactor(os.environ).line)
     size = sum(old.size for old in olds)
     log.line("prune", portfolio=settings.portfolio, who=who, runs=len(olds), bytes=size)
     log.close()

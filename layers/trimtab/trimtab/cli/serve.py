@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.settings import Settings
 
-__all__ = ["FRESH_S", "serve"]
+__all__ = ["FRESH_S", "alarm_of", "serve"]
 
 FRESH_S = 180.0
 """A server shows itself twice a minute; silent for longer, it is taken for dead."""
@@ -54,7 +54,7 @@ def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
             pulse,
             _flags(arguments),
             _teller(settings, terminal),
-            _alarm(terminal),
+            alarm_of(terminal),
         ).serve()
     return 0
 
@@ -98,7 +98,7 @@ def _teller(settings: Settings, terminal: Terminal) -> Callable[[str, Document],
             terminal.document({"event": event} | facts, indent=None)
         if event == "next" or (event == "run" and not failure_of(facts)):
             return  # a run that began has logged itself
-        log = AppLog(settings.log_file, redact=redactor(os.environ).text)
+        log = AppLog(settings.log_file, written=redactor(os.environ).line)
         level = logging.ERROR if event == "run" else logging.INFO
         log.line(f"serve_{event}", level=level, **({"portfolio": settings.portfolio} | facts))
         log.close()
@@ -106,14 +106,17 @@ def _teller(settings: Settings, terminal: Terminal) -> Callable[[str, Document],
     return tell
 
 
-def _alarm(terminal: Terminal) -> Callable[[Settings, Document], None]:
-    """Give what tells the owner of a run that could not tell of itself; what can't be told is said here."""
+def alarm_of(terminal: Terminal) -> Callable[[Settings, Document], bool]:
+    """Give what tells the owner of a run that could not tell of itself, and says whether that was heard.
+
+    What can't be told is said here.
+    """
 
     def complain(text: str) -> None:
         with suppress(OSError):  # nobody may be reading, and the schedule goes on
             terminal.complain(text)
 
-    def alarm(settings: Settings, run: Document) -> None:
+    def alarm(settings: Settings, run: Document) -> bool:
         from trimtab.desk import outlets, told_from  # noqa: PLC0415 - a server that has nothing to tell stays small
 
         message = failure_message(run, settings.portfolio, settings.mode)
@@ -122,14 +125,17 @@ def _alarm(terminal: Terminal) -> Callable[[Settings, Document], None]:
             wanted = message.events[0] in settings.alerts.on and not settings.dry_run
         except Exception as error:  # noqa: BLE001 - whatever ails the receivers, the schedule goes on
             complain(f"warning: not told: {type(error).__name__}")
-            return
+            return False
         tells = [(one.name, partial(one.tell, message, TELL_S)) for one in channels if wanted]
         if heartbeat is not None:
             tells.append(("heartbeat", partial(heartbeat.fail, str(run["due"]), message.title, TELL_S)))
+        heard = not tells  # where nobody is to be told, nobody is missed
         for name, tell in tells:
             try:
                 tell()
+                heard = True
             except Exception as error:  # noqa: BLE001 - one receiver's fault is no other's
                 complain(f"warning: not told: {name}: {type(error).__name__}")
+        return heard
 
     return alarm

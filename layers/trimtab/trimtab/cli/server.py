@@ -33,7 +33,7 @@ class Server:
     """One portfolio's schedule on one machine.
 
     `load` gives the settings as they are now; `flags` go to every run; `tell` is told what happens, `alarm`
-    of a run that could not begin or broke, once a day for each reason.
+    of a run that could not begin or broke, once a day for each reason: it says whether anybody heard it.
     """
 
     settings: Settings
@@ -42,7 +42,7 @@ class Server:
     pulse: Pulse
     flags: tuple[str, ...]
     tell: Callable[[str, Document], None]
-    alarm: Callable[[Settings, Document], None]
+    alarm: Callable[[Settings, Document], bool]
     handled: datetime | None = None
     next: datetime | None = None
     _last: Document = field(default_factory=dict)
@@ -99,12 +99,12 @@ class Server:
         return ("--next",) if further and self.settings.mode == "simulated" else ()
 
     def _judge(self, due: datetime) -> None:
-        """Raise the alarm for a run that could not tell of itself, once a day for each reason."""
+        """Raise the alarm for a run that could not tell of itself, until one of a day and reason is heard."""
         code = failure_of(self._last)
         seen = f"{session_of(due)} {code}" if code else ""
-        if seen and seen != self._alarmed:
-            self.alarm(self.settings, self._last)
-        self._alarmed = seen
+        if seen != self._alarmed:
+            heard = bool(seen) and self.alarm(self.settings, self._last)
+            self._alarmed = seen if heard else ""
 
     def _beat(self) -> None:
         """Show that the server lives."""

@@ -36,6 +36,11 @@ def canonical(document: object) -> bytes:
     return text.encode(errors="backslashreplace")  # half a surrogate pair, in JSON's own notation
 
 
+def json_line(entry: Document) -> str:
+    """Write a log's entry as one line of JSON; what JSON does not have as its text."""
+    return json.dumps(entry, ensure_ascii=False, default=str)
+
+
 def digest(document: object) -> str:
     """Give the SHA-256 (hex) of a document's canonical JSON."""
     return hashlib.sha256(canonical(document)).hexdigest()

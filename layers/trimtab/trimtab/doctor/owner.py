@@ -14,6 +14,7 @@ from trimtab.configuration import load, with_parameters
 from trimtab.desk import decider
 from trimtab.doctor.check import Result, Visit
 from trimtab.settings.secret import ALERT_URLS, BROKER, PARAMETER, SECRET_NAMES, named_parameters, split_urls
+from trimtab.stations.naming import demand_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,13 +114,14 @@ def strategy(visit: Visit) -> Result:
 
 
 def keys(visit: Visit) -> Result:
-    """Wire the broker: keys are there, and the hosts may see them and serve the mode.
+    """Wire the broker: keys are there, stand in no name, and the hosts may see them and serve the mode.
 
     Raises:
         Misconfigured: they are not.
         Skipped: simulated mode, and no strategy.
     """
     visit.wire()
+    demand_names(visit.world.redact, visit.mandate)
     if visit.settings.mode == "simulated":
         return Result("ok", "simulated: no keys, the exchange is embedded")
     return Result("ok", f"{visit.settings.mode} keys, for {visit.mandate.host}")

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trimtab.core.masking import maimed
 from trimtab.core.record import VERSION, canonical, digest, plan_digest
 from trimtab.evidence.prune import INPUTS, pruned
 from trimtab.stations.past import SUMS
@@ -103,6 +104,8 @@ def _within(record: Document, plan: bytes | None, run_id: str, session: str) -> 
     """Hold a whole record against its own digests, its place and the stored plan."""
     if record.get("version") != VERSION:
         return [f"{RECORD}: version {record.get('version')}, this trimtab reads {VERSION}"]
+    if maimed(record):
+        return [f"{RECORD}: a key in it was masked"]
     faults = []
     place = (record["run_id"], record["session"] or "none")
     if place != (run_id, session):

@@ -3,6 +3,10 @@
 One redactor stands before every way out: records, logs, errors, alerts, pings, and what the command line
 prints. It knows a secret in the shapes in which libraries quote it: whole, its path alone, percent-encoded,
 in JSON, and cut short.
+
+Of a URL, these are secrets by themselves: the whole, its path with its query, each part that looks like a
+token, and what stands where credentials do. A plain word or a date in its path is none: a portfolio's name,
+the slug of a check or the version of an API may stand there, and in every record, too.
 """
 
 from __future__ import annotations
@@ -14,23 +18,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from trimtab.core.masking import MASK, SHORTEST, is_plain, masked
+from trimtab.core.record import json_line
 from trimtab.settings.secret import SECRET_NAMES, split_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from trimtab.core.record import Document
+
 __all__ = ["MASK", "Redactor", "learn", "redactor"]
 
-MASK = "***"
-SHORTEST = 8
-"""Characters of the shortest secret that is looked for: a shorter one would tear words apart."""
 HEAD = 12
 """A token that is cut short is still known by so many characters of its beginning."""
 _CLOUD = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Where AWS's tools, and its functions, find what a store in S3 is opened with."""
 _REST = r"[\w%.~+/=-]*"
-_WORDS = frozenset({"webhooks", "services", "workflows", "triggers", "incoming", "discordapp"})
-"""Parts of a webhook's path that are nobody's secret."""
+_CREDENTIAL = re.compile(r"[^=&;]*(?:token|key|secret|sig|auth|pass|code)[^=&;]*=([^&;]+)", re.IGNORECASE)
+"""A parameter of a URL that is a secret by its name, be its value a word."""
+_LONG = 16
+"""Of so many characters, a part of a URL is a token, even if it is made of words."""
 
 Value = TypeVar("Value")
 
@@ -40,20 +47,26 @@ class Redactor:
     """Takes secrets out of texts and documents; made by `redactor` or `Redactor.of`.
 
     `heads` are how the secrets begin: a text without any of them, as nearly all are, is looked at no further.
+    `wholes` are the keys and URLs themselves that are no words, in small letters: no name may hold one.
     """
 
     pattern: re.Pattern[str] | None
     heads: tuple[str, ...] = ()
+    wholes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> Redactor:
         """Make one for these secrets: keys, or URLs."""
-        found = {shape for secret in secrets for shape in _shapes(secret.strip())}
+        given = {secret.strip() for secret in secrets}
+        found = {shape for secret in given for shape in _shapes(secret)}
         if not found:
             return cls(None)
         expressions = sorted((re.escape(text) + rest for text, rest in found), key=lambda e: (-len(e), e))
         heads = {text[:SHORTEST].lower() if text.isascii() else "" for text, _ in found}
-        return cls(re.compile("|".join(expressions), re.IGNORECASE), tuple(sorted(heads)))
+        wholes = {text.lower() for secret in given for text in _written(secret) if not is_plain(text)}
+        return cls(
+            re.compile("|".join(expressions), re.IGNORECASE), tuple(sorted(heads)), tuple(sorted(wholes))
+        )
 
     def text(self, text: str) -> str:
         """Give the text with every secret masked."""
@@ -63,19 +76,19 @@ class Redactor:
         return self.pattern.sub(MASK, text) if any(head in lowered for head in self.heads) else text
 
     def value(self, value: Value) -> Value:
-        """Give a JSON value with every secret masked, in keys and texts alike."""
+        """Give a JSON value with every secret masked in its texts; its names, figures and own keys stay."""
         if self.pattern is None:
             return value
-        return self._masked(value)  # type: ignore[return-value]  # of the same shape
+        return masked(value, self.text, self.holds)  # type: ignore[return-value]  # of the same shape
 
-    def _masked(self, value: object) -> object:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self._masked(key): self._masked(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(self._masked(inner) for inner in value)
-        return value
+    def line(self, entry: Document) -> str:
+        """Give a log's entry as one line of JSON with every secret masked in its texts."""
+        return json_line(self.value(json.loads(json_line(entry))))
+
+    def holds(self, name: str) -> bool:
+        """Say whether a whole key or URL stands in a name."""
+        lowered = name.lower()
+        return any(whole in lowered for whole in self.wholes)
 
 
 _learnt: set[str] = set()
@@ -96,15 +109,21 @@ def redactor(environ: Mapping[str, str]) -> Redactor:
 
 def _shapes(secret: str) -> Iterator[tuple[str, str]]:
     """Give how a secret may be written, each long enough to be nothing else, and what may follow it."""
-    tokens = {piece for piece in _pieces(secret) if piece.lower() not in _WORDS}
+    tokens = set(_pieces(secret))
     for token in {secret, *_paths(secret), *tokens}:
-        for shape in {token, unquote(token), quote(token, safe=""), quote(token)}:
-            for written in {shape, json.dumps(shape)[1:-1], html.escape(shape)}:
-                if len(written) >= SHORTEST:
-                    yield written, ""
+        for written in _written(token):
+            yield written, ""
     for token in tokens:
         if len(token) >= HEAD + SHORTEST // 2:
             yield token[:HEAD], _REST
+
+
+def _written(token: str) -> Iterator[str]:
+    """Give a token as it is, percent-encoded, in JSON and in HTML, where that is long enough."""
+    for shape in {token, unquote(token), quote(token, safe=""), quote(token)}:
+        for written in {shape, json.dumps(shape)[1:-1], html.escape(shape)}:
+            if len(written) >= SHORTEST:
+                yield written
 
 
 def _paths(secret: str) -> Iterator[str]:
@@ -116,16 +135,21 @@ def _paths(secret: str) -> Iterator[str]:
 
 
 def _pieces(secret: str) -> Iterator[str]:
-    """Give each part of a URL that is a token by itself; of a key, the whole."""
+    """Give each part of a URL that is a secret by itself; of a key, the whole."""
     parts = _split(secret)
     if parts is None:
         yield secret
         return
-    yield from re.split(r"[/?&=#,;]", f"{parts.path}/{parts.query}/{parts.fragment}")
     before, _, host = parts.netloc.rpartition("@")
-    yield from (before, *before.split(":"))
-    if parts.scheme not in {"http", "https"}:  # Apprise keeps tokens where others keep a host
+    yield from (before, *before.split(":"), *_CREDENTIAL.findall(parts.query))
+    path, query = (re.split(r"[/?&=#,;]", text) for text in (parts.path, f"{parts.query}/{parts.fragment}"))
+    if parts.scheme not in {
+        "http",
+        "https",
+    }:  # Apprise keeps tokens where others keep a host, and in its paths
         yield from (piece for piece in host.split(":") if "." not in piece)
+        yield from path
+    yield from (piece for piece in (*path, *query) if len(piece) >= _LONG or not is_plain(piece))
 
 
 def _split(secret: str) -> SplitResult | None:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from trimtab.core.masking import maimed
 from trimtab.errors import Misconfigured
 from trimtab.show.page import number
 
@@ -276,4 +277,6 @@ def read_record(store: Store, folder: str) -> tuple[Document, bool]:
         record: Document = json.loads(blob)
     except ValueError as error:
         raise Misconfigured("damaged_record", f"{folder}/record.json is no JSON", seen=error) from None
+    if maimed(record):
+        raise Misconfigured("damaged_record", f"{folder}/record.json has a key that was masked", seen=folder)
     return record, store.get(f"{folder}/SHA256SUMS") is not None

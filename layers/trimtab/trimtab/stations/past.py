@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from trimtab.core.masking import MASK, maimed
 from trimtab.core.record import VERSION, rows
 from trimtab.core.schedule import earlier_in_period
 from trimtab.errors import Halted
@@ -37,17 +38,19 @@ def read_record(store: Store, folder: str) -> Document:
     """Give a run's record, held against its sum.
 
     Raises:
-        Halted: it is not what was written.
+        Halted: it is not what was written, or was written without a key.
     """
     sums, blob = store.get(f"{folder}{SUMS}") or b"", store.get(f"{folder}/record.json") or b""
     line = f"{hashlib.sha256(blob).hexdigest()}  record.json"
     whole = line in sums.decode("utf-8", "replace").splitlines()
     record: Document = json.loads(blob) if whole else {}
-    if record.get("version") != VERSION:
+    torn = MASK.encode() in blob and maimed(record)
+    if record.get("version") != VERSION or torn:
+        version = "a key that was masked" if torn else f"version {record.get('version')}"
         raise Halted(
             "record_damaged",
             f"{folder}/record.json is not the record that was written",
-            seen=f"version {record.get('version')}" if whole else "another content than its SHA256SUMS says",
+            seen=version if whole else "another content than its SHA256SUMS says",
             allowed=f"a record as it was written, of version {VERSION}",
             hint="restore it from a copy of the store, or move its folder away",
         )

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from trimtab.core.lots import printed
+from trimtab.core.masking import blanked
 from trimtab.core.record import canonical, rows
 from trimtab.errors import Halted, Interrupted
 from trimtab.execute.floor import RESERVE_S
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FILLS_S = 15.0
 """Seconds that the account's activities may lag behind its orders."""
 POLL_S = 1.0
+AS_IT_IS = ("portfolio", "session", "run_id", "mode", "plan")
+"""What says whose record it is; and the plan, which its digest is of, and which the store has anyway."""
 
 
 def take_in(world: World, floor: Floor, chains: Sequence[Chain], evidence: Evidence) -> None:
@@ -111,9 +114,9 @@ def record(world: World, evidence: Evidence) -> Document:
     Raises:
         Halted | Interrupted: the store can't be written; what happened is in the error's `unrecorded`.
     """
-    document = world.redact(evidence.document())
-    session = document["session"] or "none"
-    folder = f"runs/{document['portfolio']}/{session}/{evidence.run_id}"
+    document = _clean(world, evidence)
+    session = "none" if evidence.session is None else evidence.session.isoformat()
+    folder = f"runs/{evidence.mandate.portfolio}/{session}/{evidence.run_id}"
     files = {"record.json": canonical(document)}
     if evidence.bars is not None:
         files["inputs.parquet"] = world.inputs_file(evidence.bars)
@@ -135,3 +138,17 @@ def record(world: World, evidence: Evidence) -> Document:
         stop.unrecorded = document
         raise stop from error
     return document
+
+
+def _clean(world: World, evidence: Evidence) -> Document:
+    """Give the record without secrets; where redaction fails, without any text: orders may have been sent."""
+    document = evidence.document()
+    try:
+        found = world.redact(document)
+        clean = {name: found[name] for name in document}
+        rows(clean)
+    except Exception as error:  # noqa: BLE001 - a run that traded must leave a record, whatever ails its texts
+        evidence.note("error", "record", "not_redacted", "")
+        world.warn(f"the record's texts are masked, all of them: redaction failed: {type(error).__name__}")
+        clean = blanked(evidence.document())
+    return clean | {name: document[name] for name in AS_IT_IS}
