@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from line_kit import PRICE, make_lab, make_tape
 from trimtab.adapters.guest import GuestTrades
-from trimtab.core.plan import buffered
+from trimtab.core.sizing import buffered
 from trimtab.evidence.board import curve, reading, standing
 from trimtab.evidence.returns import returns
 from trimtab.evidence.taxes import lots_document
