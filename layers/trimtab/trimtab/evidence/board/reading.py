@@ -198,13 +198,14 @@ def short(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
 
 def _orders(there: frozenset[str]) -> str:
     """Give the query of a portfolio's orders since a session, with the prices that they are held against."""
-    held = "SELECT price FROM positions AS p WHERE p.run_id = o.run_id AND p.symbol = o.symbol AND phase = "
     arrival = f"CAST(o.{ARRIVAL} AS REAL)" if ARRIVAL in there else "NULL"
+    held = " LEFT JOIN positions AS {0} ON {0}.run_id = o.run_id AND {0}.symbol = o.symbol AND {0}.phase = "
     return (
-        "SELECT session, symbol, side, CAST(o.qty AS REAL) AS qty,"  # noqa: S608 - the names are ours
+        "SELECT o.session, o.symbol, side, CAST(o.qty AS REAL) AS qty,"  # noqa: S608 - the names are ours
         " CAST(COALESCE(filled_qty, 0) AS REAL) AS done, CAST(filled_avg_price AS REAL) AS paid,"
-        f" CAST(COALESCE(({held}'after'), ({held}'before')) AS REAL) AS close, {arrival} AS arrival"
-        " FROM orders AS o WHERE o.portfolio = ? AND o.session >= ?"
+        f" CAST(COALESCE(a.price, b.price) AS REAL) AS close, {arrival} AS arrival"
+        f" FROM orders AS o{held.format('a')}'after'{held.format('b')}'before'"
+        " WHERE o.portfolio = ? AND o.session >= ?"
     )
 
 
