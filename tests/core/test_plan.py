@@ -187,7 +187,8 @@ def test_a_staged_exit_is_no_full_exit() -> None:
     book = book_of({"A": 0.0}, {"A": 30.123456789}, cash=7000.0)
     risk = WIDE.model_copy(update={"max_order_size": 0.2})
     plan = Plan(book, size(book, PLAIN, risk), exact_holdings(book))
-    assert plan.orders()[0].qty < 21
+    assert plan.sized.quantity.tolist() == [-20.024691]  # a fifth of 10,012.35 USD, in lots
+    assert plan.orders()[0].qty == Decimal("20.024691")
     assert plan.orders()[0].reason.startswith("staged")
     rest = replace(book, held=np.array([10.123456789]), cash=9000.0)
     assert Plan(rest, size(rest, PLAIN, risk), exact_holdings(rest)).orders()[0].qty == Decimal(

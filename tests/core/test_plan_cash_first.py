@@ -158,3 +158,16 @@ def test_sells_do_not_wait_for_a_buy_that_the_caps_forbid(
     plain = size(book, execution.model_copy(update={"cash_flow_first": False}), limits)
     assert plain.quantity.min() < 0
     assert size(book, execution, limits).quantity.tolist() == plain.quantity.tolist()
+
+
+def test_less_than_a_share_is_bought_of_the_new_cash_alone() -> None:
+    """Shares of 1,000 USD; the targets leave 1,000 of the 1,600 cash: 0.8 of B are wanted, 0.6 are bought."""
+    book = book_of({"A": 0.45, "B": 0.45}, {"A": 4.7, "B": 3.7}, {"A": 1e3, "B": 1e3}, cash=1_600.0)
+    assert size(book, FIRST, WIDE).quantity.tolist() == pytest.approx([0.0, 0.6])
+
+
+def test_what_is_left_of_a_symbol_goes_though_it_is_less_than_a_share() -> None:
+    """Nothing of C is wanted: its 0.4 shares are sold, whatever waits."""
+    prices = dict.fromkeys("ABC", 1e3)
+    book = book_of({"A": 0.5, "B": 0.5, "C": 0.0}, {"A": 5.4, "B": 3.2, "C": 0.4}, prices, cash=1_000.0)
+    assert size(book, FIRST, WIDE).quantity.tolist() == pytest.approx([0.0, 1.0, -0.4])
