@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -208,6 +209,16 @@ def test_a_rejection_ends_a_chain_and_another_end_does_not(status: str) -> None:
     rejected = status == "rejected"
     assert chain.ended.split(":")[0] == ("rejected" if rejected else "slots")
     assert len(stage.requests) == (1 if rejected else 4)
+
+
+@pytest.mark.parametrize("loopback", [False, True])
+def test_an_old_quote_is_judged_anew_before_its_order(loopback: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """On loopback, where prices may be replayed by another clock, its time says nothing."""
+    stage = stage_of()
+    stage.quoted["AAA"] = replace(stage.quoted["AAA"], at=START - timedelta(days=1))
+    _, (chain,) = trade(stage, [BUY], loopback=loopback)
+    assert len(stage.requests) == (1 if loopback else 0)
+    assert chain.ended.partition(":")[0] == ("filled" if loopback else "no_quote")
 
 
 @pytest.mark.parametrize(("opens", "closes", "held"), [(0, 0, False), (1, 9, True), (-9, -1, True)])
