@@ -26,6 +26,7 @@ PRICES = {
     "BIGG": 80.0,
     "EXIT": 25.0,
     "HALT": 40.0,
+    "KEPT": 100.0,
     "MINI": 10.0,
     "NOPE": 30.0,
     "RISE": 60.0,
@@ -33,12 +34,13 @@ PRICES = {
     "UNIT": 300.0,
     "WASH": 100.0,
 }
-HELD = {"BAND": 200, "EXIT": 40, "WASH": 20}
+HELD = {"BAND": 200, "EXIT": 40, "KEPT": 274, "WASH": 20}
 WEIGHTS = {
     "BAND": 0.101,  # 0.1 held: within the band
     "BIGG": 0.35,  # above the largest order
     "EXIT": 0.0,
     "HALT": 0.05,  # does not trade today
+    "KEPT": 0.2767,  # fills the weights up to 1, so that the cash buffer scales them all
     "MINI": 0.0003,  # 30 USD where 50 are the least
     "NOPE": 0.0,  # neither wanted nor held
     "RISE": 0.04,  # opens a fifth higher
@@ -51,6 +53,7 @@ EXPECTED = {
     "BIGG": ("buy", "staged", "risk.max_order_size"),
     "EXIT": ("sell", "max_turnover", "risk.max_turnover"),
     "HALT": ("buy", "timeout", "execution.fill_timeout_s"),
+    "KEPT": ("hold", "in_band", "execution.band"),
     "MINI": ("hold", "min_order", "execution.min_order_usd"),
     "NOPE": ("hold", "no_weight", "no weight is wanted and nothing is held"),
     "RISE": ("hold", "max_gap", "risk.max_gap"),
@@ -92,7 +95,7 @@ def chains(record: Document) -> dict[str, Explained]:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Explained]:
-    """Explain one run in which each of ten symbols is bound by something else."""
+    """Explain one run in which each constraint binds a symbol, and the cash buffer scales them all."""
     root = tmp_path_factory.mktemp("explained")
     lab = lab_of(root, WEIGHTS, max_turnover=0.3, min_order_usd=50.0, fill_timeout_s=8.0)
     assets = {"UNIT": {"fractionable": False}}
@@ -106,11 +109,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Explained]:
 
 @pytest.mark.parametrize("symbol", sorted(WEIGHTS))
 def test_each_order_and_hold_is_told_what_bound_it(told: dict[str, Explained], symbol: str) -> None:
-    """One run, ten symbols, ten constraints: each is named, with the key that changes it."""
+    """One run, every constraint in it: each is named, with the key that changes it."""
     action, binding, words = EXPECTED[symbol]
     found = told[symbol]
     assert (found.action, found.binding) == (action, binding)
     assert words in found.means
+
+
+@pytest.mark.parametrize("symbol", sorted(symbol for symbol, weight in WEIGHTS.items() if weight > 0))
+def test_the_cash_buffer_of_the_run_is_told_of_each_target(told: dict[str, Explained], symbol: str) -> None:
+    """Where the turnover cuts every order short, no order is bound by the buffer alone; its part is told."""
+    assert " after the cash buffer: " in {step.name: step.says for step in told[symbol].steps}["target"]
 
 
 def test_every_symbol_of_the_run_is_explained(told: dict[str, Explained]) -> None:
