@@ -195,7 +195,7 @@ def page() -> None:
     if runs.is_empty():
         nothing_yet(seen)
     first = since(runs)
-    dealt = seen.shelf.frame(reading.dealt, first)
+    dealt = seen.shelf.frame(reading.dealt).filter(pl.col("month") >= first[:7])  # read once for any range
     if dealt.is_empty():
         st.info("No order has been sent in this range.")
         return

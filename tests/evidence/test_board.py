@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -8,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trimtab.adapters.guest import GuestTrades
+from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.core.nyse import is_session, sessions
 from trimtab.evidence.board import curve, days, dealing, health, reading, standing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RUN = {"run_id": "r", "session": "2026-03-02", "mode": "paper", "dry_run": 0, "outcome": "traded"}
 NOW = datetime(2026, 3, 10, 15, tzinfo=UTC)
@@ -244,6 +250,35 @@ def test_costs_are_weighted_and_signed() -> None:
     assert dealing.by_symbol(frame)["close_bps"].to_list() == pytest.approx([-10.0, 10.0])
     months = dealing.by_month(frame, worth([("2026-01-05", 10_000.0), ("2026-02-02", 10_000.0)]))
     assert months["turnover_pct"].to_list() == pytest.approx([50 * 2_002 / 10_000, 0.0])
+
+
+def test_an_order_is_held_against_its_run_s_close(tmp_path: Path) -> None:
+    """Orders are summed by month and symbol; the close is the run's last look, else its first, else none."""
+    order: dict[str, object] = {"run_id": "r", "portfolio": "main", "qty": "10", "filled_qty": "10"}
+    part: dict[str, object] = {"filled_qty": "4"}
+    orders: list[dict[str, object]] = [
+        {"session": "2026-01-05", "symbol": "AAA", "side": "buy", "filled_avg_price": "101"},
+        {"session": "2026-01-06", "symbol": "AAA", "side": "sell", "filled_avg_price": "101"},
+        {"session": "2026-02-02", "symbol": "AAA", "side": "buy", "filled_avg_price": "100"},
+        {"session": "2026-01-05", "symbol": "BBB", "side": "buy", "filled_avg_price": "54"} | part,
+        {"session": "2026-01-05", "symbol": "CCC", "side": "buy", "filled_qty": "0"},
+    ]
+    seen = (("before", "AAA", "90"), ("after", "AAA", "100"), ("before", "BBB", "50"))
+    positions = [{"run_id": "r", "phase": phase, "symbol": name, "price": usd} for phase, name, usd in seen]
+    path = tmp_path / "trades.db"
+    numbered = [order | some | {"client_order_id": str(n)} for n, some in enumerate(orders)]
+    SqliteTrades(path).add({"orders": numbered, "positions": positions})
+    with GuestTrades(path).sight() as view:
+        assert view is not None
+        found = {(row["month"], row["symbol"]): row for row in reading.dealt(view, "main").to_dicts()}
+        assert reading.dealt(view, "other").is_empty()
+    names = ("orders", "filled", "partial", "unfilled", "value", "against_close", "of_close", "of_arrival")
+    assert {key: tuple(row[name] for name in names) for key, row in found.items()} == {
+        ("2026-01", "AAA"): (2, 2, 0, 0, 2_020, 0, 2_000, None),
+        ("2026-02", "AAA"): (1, 1, 0, 0, 1_000, 0, 1_000, None),
+        ("2026-01", "BBB"): (1, 0, 1, 0, 216, 16, 200, None),
+        ("2026-01", "CCC"): (1, 0, 0, 1, None, None, None, None),
+    }
 
 
 def test_changes_name_what_changed_and_when() -> None:

@@ -142,8 +142,8 @@ def flows(view: View, portfolio: str) -> pl.DataFrame:
     return _table(view, "flows", FLOWS, "WHERE portfolio = ? ORDER BY date, id", (portfolio,))
 
 
-def dealt(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
-    """Give what was traded by month and symbol, from the session `since` on: orders, how they ended, USD.
+def dealt(view: View, portfolio: str) -> pl.DataFrame:
+    """Give what was traded by month and symbol: orders, how they ended, USD.
 
     `value` was bought and sold; `against_close` is what it cost beyond the closes that sized it, `of_close`
     the value of those orders at these closes; the same of `arrival`, null where the file keeps none. A cost
@@ -158,8 +158,8 @@ def dealt(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
     there = view.columns("orders")
     if not there:
         return pl.DataFrame(schema=dict(DEALT))
-    sql = f"SELECT substr(session, 1, 7), symbol, {sums} FROM ({_orders(there)}) GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608 - the names are ours
-    return _frame(view.rows(sql, (portfolio, since)), DEALT)
+    sql = f"SELECT substr(session, 1, 7), symbol, {sums} FROM ({_orders(there)}) GROUP BY 1, 2"  # noqa: S608 - the names are ours
+    return _frame(view.rows(sql, (portfolio, "")), DEALT)
 
 
 def slips(view: View, portfolio: str, since: str = "") -> pl.DataFrame:
@@ -200,11 +200,12 @@ def _orders(there: frozenset[str]) -> str:
     """Give the query of a portfolio's orders since a session, with the prices that they are held against."""
     arrival = f"CAST(o.{ARRIVAL} AS REAL)" if ARRIVAL in there else "NULL"
     held = " LEFT JOIN positions AS {0} ON {0}.run_id = o.run_id AND {0}.symbol = o.symbol AND {0}.phase = "
+    before = "CASE WHEN a.price IS NULL THEN 'before' END"  # looked for only where it is needed
     return (
         "SELECT o.session, o.symbol, side, CAST(o.qty AS REAL) AS qty,"  # noqa: S608 - the names are ours
         " CAST(COALESCE(filled_qty, 0) AS REAL) AS done, CAST(filled_avg_price AS REAL) AS paid,"
         f" CAST(COALESCE(a.price, b.price) AS REAL) AS close, {arrival} AS arrival"
-        f" FROM orders AS o{held.format('a')}'after'{held.format('b')}'before'"
+        f" FROM orders AS o{held.format('a')}'after'{held.format('b')}{before}"
         " WHERE o.portfolio = ? AND o.session >= ?"
     )
 
