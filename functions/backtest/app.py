@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from trimtab.adapters.stores import open_store
-from trimtab.errors import Misconfigured, TrimtabError
+from trimtab.errors import TrimtabError
 from trimtab.farm import Farmhand, play_batch
 from trimtab.settings import redactor
+from trimtab.settings.events import StoreUrl, typed
 from trimtab.sweep import code_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    store: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,500}$")]
+    store: StoreUrl
     job: Annotated[str, Field(pattern=r"^jobs/[0-9a-f]{64}/job\.json$")]
     cells: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
 
@@ -66,7 +67,7 @@ def handler(event: object, context: LambdaContext) -> Document:
     """
     del context
     try:
-        asked = parse(event)
+        asked = typed(event, Event, allowed="store, job, cells", hint="docs/sweep.md")
         failed = play_batch(store_at(asked.store), asked.job, asked.cells, farmhand)
     except TrimtabError as error:
         logger.error("failed", extra={"error": error.document()})  # noqa: TRY400 - the runtime adds the traceback
@@ -75,19 +76,3 @@ def handler(event: object, context: LambdaContext) -> Document:
     if failed:
         raise CellsFailed(f"{len(failed)} of {len(asked.cells)}: {failed[0]['code']}: {failed[0]['message']}")
     return {"cells": len(asked.cells)}
-
-
-def parse(event: object) -> Event:
-    """Give the event, typed.
-
-    Raises:
-        Misconfigured: it has a key or a value that no event has.
-    """
-    try:
-        return Event.model_validate(event)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the event"
-        raise Misconfigured(
-            "bad_event", f"{where}: {first['msg']}", allowed="store, job, cells", hint="docs/sweep.md"
-        ) from None

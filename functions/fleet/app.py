@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools import Logger
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from trimtab.errors import Misconfigured, TrimtabError
+from trimtab.errors import TrimtabError
 from trimtab.fleet import run_member
 from trimtab.settings import redactor
+from trimtab.settings.events import Instant, StoreUrl, typed
 from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
@@ -30,11 +30,8 @@ logger = Logger(service="fleet", json_serializer=_line)
 
 _CONFIGURATION = re.compile(r"(.*/)?config/[a-z0-9-]{1,24}\.json")
 
+ALLOWED = "store, key (…/config/<portfolio>.json), scheduled_time, dry_run"
 TOLD = ("portfolio", "run_id", "session", "outcome", "stage", "reason")
-
-
-def _instant(value: object) -> object:
-    return datetime.fromisoformat(value) if isinstance(value, str) else None
 
 
 class Event(BaseModel):
@@ -42,9 +39,9 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    store: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,500}$")]
+    store: StoreUrl
     key: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,1024}$")]
-    scheduled_time: Annotated[AwareDatetime, BeforeValidator(_instant)] | None = None
+    scheduled_time: Instant | None = None
     dry_run: StrictBool = False
 
     @property
@@ -65,7 +62,7 @@ def handler(event: object, context: LambdaContext) -> Document:
         Stopped: it was halted or interrupted, so that the state machine and its alarm see it.
         Misconfigured: the event or the portfolio's configuration is wrong; nothing began.
     """
-    asked = parse(event)
+    asked = typed(event, Event, allowed=ALLOWED, hint="docs/fleet.md")
     if not _CONFIGURATION.fullmatch(asked.key):  # the map lists whatever lies there
         logger.info("skipped", extra={"key": asked.key})
         return {"skipped": asked.key}
@@ -87,22 +84,3 @@ def handler(event: object, context: LambdaContext) -> Document:
     if record["error"]:
         raise Stopped(f"{asked.portfolio}: {record['outcome']}: {record['reason']}")
     return told
-
-
-def parse(event: object) -> Event:
-    """Give the event, typed.
-
-    Raises:
-        Misconfigured: it has a key or a value that no event has.
-    """
-    try:
-        return Event.model_validate(event)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the event"
-        raise Misconfigured(
-            "bad_event",
-            f"{where}: {first['msg']}",
-            allowed="store, key (…/config/<portfolio>.json), scheduled_time, dry_run",
-            hint="docs/fleet.md",
-        ) from None

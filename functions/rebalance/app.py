@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from datetime import timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from trimtab.configuration import load
 from trimtab.core.schedule import NEW_YORK
 from trimtab.desk import Desk
 from trimtab.errors import Misconfigured, TrimtabError
 from trimtab.settings import redactor
-from trimtab.settings.complaint import shown
+from trimtab.settings.events import Instant, Portfolio, typed
 from trimtab.show.document import exit_status, run_document
 from trimtab.show.page import number
 from trimtab.show.run import turnover
@@ -48,8 +48,7 @@ AFTERNOON = "15:00"
 """When it does for the last time, New York."""
 
 
-def _instant(value: object) -> object:
-    return datetime.fromisoformat(value) if isinstance(value, str) else None
+ALLOWED = "portfolio, scheduled_time (ISO 8601 with zone, 2000 to 2199), dry_run (true or false)"
 
 
 class Event(BaseModel):
@@ -57,15 +56,8 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    portfolio: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,24}$")] | None = None
-    scheduled_time: (
-        Annotated[
-            AwareDatetime,
-            BeforeValidator(_instant),
-            Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
-        ]
-        | None
-    ) = None
+    portfolio: Portfolio | None = None
+    scheduled_time: Instant | None = None
     dry_run: StrictBool = False
 
 
@@ -80,32 +72,12 @@ def handler(event: object, context: LambdaContext) -> Document:
     """
     metrics.add_dimension("function", context.function_name)  # two stacks may hold portfolios of one name
     try:
-        record = run(parse(event), context)
+        record = run(typed(event, Event, allowed=ALLOWED, hint="see events/ for examples"), context)
     except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
         failed(error)
         raise redacted(error) from None
     report(record)
     return run_document(record)
-
-
-def parse(event: object) -> Event:
-    """Give the event, typed.
-
-    Raises:
-        Misconfigured: it has a key or a value that no event has.
-    """
-    try:
-        return Event.model_validate(event)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"][:1]) or "the event"
-        raise Misconfigured(
-            "bad_event",
-            f"{shown(where)}: {first['msg']}",
-            seen=shown(first["input"]),
-            allowed="portfolio, scheduled_time (ISO 8601 with zone, 2000 to 2199), dry_run (true or false)",
-            hint="see events/ for examples",
-        ) from None
 
 
 def run(event: Event, context: LambdaContext) -> Document:
