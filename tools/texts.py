@@ -38,7 +38,7 @@ GATES = {
     "account_blocked": "Judge that neither trading nor account is blocked.",
     "currency": "Judge that the account is in USD.",
     "short_position": "Judge that no holding is negative.",
-    "split_value": "Judge that no holding's value a share stands to its last close as a usual split would.",
+    "split_value": "Judge that no holding was split, or looks so, since its last close.",
     "equity_identity": "Judge that equity is cash and holdings, within the tolerance.",
 }
 """Gates whose code stands inside a function of another name."""

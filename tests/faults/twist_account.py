@@ -85,16 +85,18 @@ def halt_during(drama: Play) -> None:
 
 
 def foreign_order(drama: Play) -> None:
-    """Someone else's order rests on one of our symbols, or another bot's."""
+    """Someone else's order rests on one of our symbols, or to buy another, or another bot's."""
     name = drama.rng.choice(["somebody-1", "tt1-deadbeef-20210301-AAA-0"])
-    plant(drama, name, "AAA", "buy", type="limit", limit_price="5", qty="1")
+    symbol = drama.rng.choice(["AAA", *sorted({"BBB", "CCC", "BRK.B"} - set(drama.plot.weights))])
+    plant(drama, name, symbol, "buy", type="limit", limit_price="5", qty="1")
     drama.plot.allowed |= DISTURBED | {"sell_refused"}
     drama.storm()
     odd = drama.plot.behaviour.get("delays") or drama.plot.behaviour.get("rejecting")
     seen = not odd and not drama.simulation.face.faults.document()
     if seen and any(p.posted for p in drama.simulation.processes):
-        drama.simulation.laws.broken("I9", "orders were sent beside a foreign order on our symbols")
-    drama.simulation.paths["a foreign order was open"] += 1
+        drama.simulation.laws.broken("I9", f"orders were sent beside a foreign order to buy {symbol}")
+    where = "" if symbol in drama.plot.weights else ", outside our symbols"
+    drama.simulation.paths[f"a foreign order was open{where}"] += 1
 
 
 def stale_order(drama: Play) -> None:

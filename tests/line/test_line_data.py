@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,6 +111,24 @@ def test_announced_actions_stand_in_the_record(root: Path) -> None:
     assert record["outcome"] == "traded", record["reason"]
     told = {(a["symbol"], a["kind"], a["ratio"], a["amount"]) for a in record["actions"]}
     assert told == {("AAA", "split", "4.0", "0.0"), ("BBB", "dividend", "1.0", "0.5")}
+
+
+def test_a_split_of_today_halts_for_a_session(root: Path) -> None:
+    """The broker and the feed each take it in when they do: nothing is sized until both have, a session later."""
+    tape = make_tape()
+    split, row = tape.split.copy(), row_of(tape, START)
+    grids = {name: getattr(tape, name).copy() for name in ("open", "high", "low", "close")}
+    for grid in grids.values():
+        grid[row:, 0] /= 4.0
+    split[row, 0] = 4.0
+    lab = lab_of(root, replace(tape, **grids, split=split))
+    lab.exchange.journal("AAA", Decimal(100))
+    record = lab.run()
+    assert (record["outcome"], record["stage"], record["code"]) == ("halted", "positions", "split_value")
+    assert record["error"]["seen"] == f"split 4 for 1 on {START}"
+    assert lab.sends() == []
+    lab.exchange.step()
+    assert lab.run()["outcome"] == "traded"
 
 
 def test_a_split_that_nobody_announced_halts(root: Path) -> None:

@@ -247,12 +247,28 @@ def test_another_bots_order_stops_the_run_on_any_symbol(root: Path) -> None:
     check_stopped(lab, lab.run(), "halted", "positions", "open_order")
 
 
-def test_an_open_order_outside_our_symbols_is_left_alone(root: Path) -> None:
-    """A person's order on another symbol is no concern of ours."""
-    lab = make_lab(root, {"AAA": 0.2})
-    place(lab, "by-hand", "CCC")
+def test_an_open_sell_outside_our_symbols_is_left_alone(root: Path) -> None:
+    """A person's order to sell another symbol is no concern of ours."""
+    lab = make_lab(root, {"AAA": 0.2}, held={"CCC": 50})
+    place(lab, "by-hand", "CCC", side="sell", limit_price="5000")
     assert lab.run()["outcome"] == "traded"
     assert lab.orders()["by-hand"].status == "new"
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_the_cash_that_a_persons_open_buy_needs_is_not_spent(root: Path, when: str) -> None:
+    """Cash is not less by an order that may fill later: with ours it would fill on margin. Any symbol, any run."""
+    lab = make_lab(root, {"AAA": 0.2, "BBB": 0.3})
+    if when == "between":
+        with pytest.raises(Killed):
+            lab.run(requests_=Kill(1, only="POST"))
+    sent = len(lab.posts())
+    place(lab, "by-hand", "CCC")
+    record = lab.run()
+    assert (record["outcome"], record["code"], len(lab.posts())) == ("halted", "open_order", sent)
+    assert "by-hand: buy 10 CCC" in record["error"]["seen"]
+    lab.exchange.cancel(lab.orders()["by-hand"].id)
+    assert lab.run()["outcome"] == "traded"
 
 
 def test_our_order_of_an_earlier_session_is_cancelled_first(root: Path) -> None:

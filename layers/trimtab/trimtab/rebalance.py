@@ -147,7 +147,7 @@ def _resume(
     writeahead.judge_digests(stored, mandate, finish=arrival.finish)
     if mandate.dry_run:
         raise Ended("dry_run", "unfinished", "unfinished: this session's stored plan would be continued")
-    account.cancel_earlier(world, today, str(evidence.h8))
+    account.clear_beside(world, mandate, today, str(evidence.h8))
     account.positions(world, mandate, None, evidence)
     account.judge_runs(world, mandate, today.session)
     _trade(world, mandate, today, stored, evidence, adopted=True)

@@ -51,8 +51,8 @@ def positions(world: World, mandate: Mandate, bars: Bars | None, evidence: Evide
     """Read the account and its holdings together, and judge them.
 
     Raises:
-        Halted: the account may not trade, holds a short or does not add up, or a holding's value is a split
-            away from its last close; the gate's name is the code.
+        Halted: the account may not trade, holds a short or does not add up, or a holding is, or looks, split
+            since its last close; the gate's name is the code.
     """
     portfolio, verdicts = _settled(world)
     evidence.account = portfolio.account
@@ -62,7 +62,8 @@ def positions(world: World, mandate: Mandate, bars: Bars | None, evidence: Evide
         for p in portfolio.positions
     ]
     if bars is not None:
-        verdicts.append(judge_values(portfolio, last, mandate.gates))
+        fresh = [action for action in evidence.actions if action.session > bars.sessions[-1].item()]
+        verdicts.append(judge_values(portfolio, last, fresh, mandate.gates))
     evidence.verdicts += verdicts
     refuse(verdicts)
     return portfolio
@@ -94,14 +95,35 @@ def clear_orders(world: World, mandate: Mandate, today: Today, h8: str) -> None:
     """See that no order can disturb a new plan: ours that earlier sessions left open are cancelled.
 
     Raises:
-        Halted: an order of this session, open or ended, without a plan; another bot's open order, or any
-            other on our symbols; or ours of an earlier session does not end.
+        Halted: an order of this session, open or ended, without a plan; an open order that is not ours and
+            in the way; or ours of an earlier session does not end.
     """
-    ours, today_prefix = f"tt1-{h8}-", f"tt1-{h8}-{today.session:%Y%m%d}-"
-    _judge_unplanned(world, mandate, today, today_prefix)
-    stale = []
+    _judge_unplanned(world, mandate, today, f"tt1-{h8}-{today.session:%Y%m%d}-")
+    stale = _earlier(world, mandate, today, h8)
+    if stale and not mandate.dry_run:
+        _cancel_all(world, stale)
+
+
+def clear_beside(world: World, mandate: Mandate, today: Today, h8: str) -> None:
+    """See that no order can disturb a stored plan: one may have come, or no view showed it when it was made.
+
+    Raises:
+        Halted: an open order that is not ours and in the way, or ours of an earlier session does not end.
+    """
+    if stale := _earlier(world, mandate, today, h8):
+        _cancel_all(world, stale)
+
+
+def _earlier(world: World, mandate: Mandate, today: Today, h8: str) -> list[BrokerOrder]:
+    """Give what earlier sessions of ours left open.
+
+    Raises:
+        Halted: an open order of another bot, of anybody on our symbols, or to buy anything: the account's cash
+            is not less by it, and would be spent twice.
+    """
+    ours, of_today, stale = f"tt1-{h8}-", f"tt1-{h8}-{today.session:%Y%m%d}-", []
     for order in world.broker.open_orders():
-        if order.client_order_id.startswith(today_prefix):
+        if order.client_order_id.startswith(of_today):
             continue
         if order.client_order_id.startswith(ours):
             stale.append(order)
@@ -109,21 +131,9 @@ def clear_orders(world: World, mandate: Mandate, today: Today, h8: str) -> None:
             raise _in_the_way(order, "an order of another Trimtab portfolio is open in this account")
         elif order.symbol in mandate.universe:
             raise _in_the_way(order, f"an order on {order.symbol} that is not ours is open")
-    if stale and not mandate.dry_run:
-        _cancel_all(world, stale)
-
-
-def cancel_earlier(world: World, today: Today, h8: str) -> None:
-    """Cancel what earlier sessions of ours left open: an order that no view showed when the plan was made.
-
-    Raises:
-        Halted: one does not end.
-    """
-    ours, of_today = f"tt1-{h8}-", f"tt1-{h8}-{today.session:%Y%m%d}-"
-    names = [(order, order.client_order_id) for order in world.broker.open_orders()]
-    stale = [order for order, name in names if name.startswith(ours) and not name.startswith(of_today)]
-    if stale:
-        _cancel_all(world, stale)
+        elif order.side != "sell":
+            raise _in_the_way(order, f"an order to buy {order.symbol} is open, and the cash is needed for it")
+    return stale
 
 
 def _judge_unplanned(world: World, mandate: Mandate, today: Today, prefix: str) -> None:

@@ -33,7 +33,8 @@ NEWS_SESSIONS = 5
 def fetch(world: World, mandate: Mandate, today: Today, evidence: Evidence) -> Bars:
     """Fetch the daily bars of the universe that strategy and gates need, up to the last complete session.
 
-    With them come the corporate actions of these sessions, which say what may have moved the prices.
+    With them come the corporate actions of these sessions, which say what may have moved the prices, and those
+    of the session itself, which may have moved the holdings since.
 
     Raises:
         Unreachable: the feed fails past its retries.
@@ -48,9 +49,7 @@ def fetch(world: World, mandate: Mandate, today: Today, evidence: Evidence) -> B
     bars = bars.up_to(past_sessions[-1])
     evidence.bars = bars
     evidence.inputs_digest = inputs_digest(bars)
-    evidence.actions = world.market.actions(
-        mandate.universe, past_sessions[0] - TOLD_BEFORE, past_sessions[-1]
-    )
+    evidence.actions = world.market.actions(mandate.universe, past_sessions[0] - TOLD_BEFORE, today.session)
     return bars
 
 

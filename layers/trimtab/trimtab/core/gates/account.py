@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trimtab.core.gates.moves import RATIOS
 from trimtab.core.verdict import Verdict, named, subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from trimtab.core.actions import Action
     from trimtab.core.limits import Gates
     from trimtab.core.portfolio import Portfolio
 
@@ -17,7 +17,8 @@ __all__ = ["EQUITY_TOLERANCE", "equity_identity", "judge_account", "judge_values
 
 EQUITY_TOLERANCE = 0.005
 """Largest difference between the account's equity and cash plus holdings, fraction of equity."""
-_NOISE = 1e-12
+SMALLEST_SPLIT = 1.5
+"""Three new shares for two old: no smaller split is usual. A stock dividend is, and is told as an action."""
 
 
 def judge_account(portfolio: Portfolio) -> list[Verdict]:
@@ -51,28 +52,35 @@ def judge_account(portfolio: Portfolio) -> list[Verdict]:
     ]
 
 
-def judge_values(portfolio: Portfolio, last: Mapping[str, float], limits: Gates) -> Verdict:
-    """Judge that no holding's value stands to its last close (USD a share) as a usual split would.
+def judge_values(
+    portfolio: Portfolio, last: Mapping[str, float], fresh: Sequence[Action], limits: Gates
+) -> Verdict:
+    """Judge that no holding was split since its last close (USD a share), as far as anything tells of it.
 
-    The broker books a split before the session opens. Where the feed has not rebased its bars by then, shares
-    after the split at a price before it would make an equity that is not there, and every other symbol would
-    be sold or bought for it.
+    The broker books a split before the session opens, and the feed rebases its bars: where one has and the
+    other has not, shares after the split at a price before it, or the other way round, would make an equity
+    that is not there, and every other symbol would be sold or bought for it. `fresh` are the actions since the
+    last bars; a split that nobody has told of shows in a value a share as far from its last close as the
+    smallest usual split brings it.
     """
+    held = {p.symbol: p for p in portfolio.positions if p.qty > 0 and last.get(p.symbol, 0.0) > 0}
+    told = {a.symbol: f"split {a.ratio:g} for 1 on {a.session}" for a in fresh if a.kind == "split"}
     apart = {
-        p.symbol: float(p.market_value / p.qty) / last[p.symbol]
-        for p in portfolio.positions
-        if p.market_value is not None and p.qty > 0 and last.get(p.symbol, 0.0) > 0
+        symbol: float(p.market_value / p.qty) / last[symbol]
+        for symbol, p in held.items()
+        if p.market_value is not None
     }
-    found = [symbol for symbol, ratio in apart.items() if _like_split(ratio, limits.split_tolerance)]
-    seen = ", ".join(f"{apart[symbol]:.4g} times the last close" for symbol in found) or "no such ratio"
+    most = SMALLEST_SPLIT * (1 - limits.split_tolerance)
+    far = {
+        symbol: f"{ratio:.4g} times the last close"
+        for symbol, ratio in apart.items()
+        if not 1 / most < ratio < most
+    }
+    found = {symbol: told.get(symbol) or far[symbol] for symbol in held if symbol in {*told, *far}}
+    seen = ", ".join(found.values()) or "no split, and no such ratio"
+    allowed = f"no split since the last close, and {1 / most:.3f} to {most:.3f} times it"
     detail = "a holding's value a share against its last close"
-    allowed = f"not within {limits.split_tolerance:.0%} of a split's ratio"
-    return Verdict("split_value", subject(found), not found, seen, allowed, detail)
-
-
-def _like_split(ratio: float, tolerance: float) -> bool:
-    usual = (*RATIOS, *(1 / usual for usual in RATIOS))
-    return any(abs(ratio / split - 1) <= tolerance + _NOISE for split in usual)
+    return Verdict("split_value", subject(list(found)), not found, seen, allowed, detail)
 
 
 def equity_identity(portfolio: Portfolio) -> Verdict:
