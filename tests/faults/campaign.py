@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PACKAGE = HERE.parent.parent / "layers" / "trimtab" / "trimtab"
-EDITION = 3
+EDITION = 4
 """What seeds and cells mean; to be raised where they come to mean something else."""
 ELSEWHERE = frozenset(
     {"backtesting", "cli", "configuration.py", "desk.py", "doctor", "evidence", "farm.py", "fleet.py"}
