@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
 DEPLOY_VENV ?= build/deploy-venv
+AUDIT_VENV ?= build/audit-venv
 WORKERS ?= 2
 UPGRADE ?=
 
@@ -40,7 +41,7 @@ SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reference docs pictures licences dist faults processes evidence mutants deploy-check sam-local bench lock layers clean
+.PHONY: help demo test check reference docs pictures licences audit dist faults processes evidence mutants deploy-check sam-local bench lock layers clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -94,6 +95,9 @@ pictures: $(VENV)/dev.stamp  ## Take the pictures of README anew (needs Chromium
 licences: $(VENV)/dev.stamp  ## List the licences of what is installed with Trimtab, and name the unusual ones
 	$(BIN)/python -m tools.licences
 
+audit: $(AUDIT_VENV)/audit.stamp  ## Look for risky code, secrets and known vulnerabilities; write the bill of materials
+	$(AUDIT_VENV)/bin/python tools/audit.py
+
 dist: $(VENV)/dev.stamp  ## Build sdist and wheel, install the wheel outside of the repository, and run it
 	$(BIN)/python -m tools.dist
 
@@ -140,6 +144,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 	$(COMPILE) --constraint requirements/dev.txt --extra optimize pyproject.toml \
 		--output-file requirements/optimize.txt
 	$(COMPILE) requirements/deploy.in --output-file requirements/deploy.txt
+	$(COMPILE) requirements/audit.in --output-file requirements/audit.txt
 	$(COMPILE_LAYER) --constraint requirements/dev.txt --extra alerts --extra aws pyproject.toml \
 		--output-file layers/dependencies/requirements.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra serve pyproject.toml --output-file requirements/serve.txt
@@ -175,4 +180,11 @@ $(DEPLOY_VENV)/deploy.stamp: requirements/deploy.txt
 	@$(PYTHON) -m venv "$(DEPLOY_VENV)"
 	@$(DEPLOY_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
 		--requirement requirements/deploy.txt
+	@touch $@
+
+$(AUDIT_VENV)/audit.stamp: requirements/audit.txt
+	@echo "Installing what audits the code and its dependencies"
+	@$(PYTHON) -m venv "$(AUDIT_VENV)"
+	@$(AUDIT_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
+		--requirement requirements/audit.txt
 	@touch $@

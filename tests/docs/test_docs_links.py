@@ -76,3 +76,10 @@ def test_every_page_can_be_reached() -> None:
         ahead += [page.parent / link.partition("#")[0] for link in links(prose(page))]
     pages = {page for page in PAGES if page.is_relative_to(ROOT / "docs")}
     assert {str(page.relative_to(ROOT)) for page in pages - seen} == set(), "link it in docs/index.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_test_that_is_named_is_there(page: Path) -> None:
+    """A page that says what shows its claim names a file or folder of `tests` that exists."""
+    named = re.findall(r"`(tests/[\w./-]+)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -13,7 +13,7 @@ from rules.copied import ROOT
 
 GROUPS = ("core", "alerts", "aws", "dashboard", "demo", "dev", "docs", "optimize", "serve")
 BUILT_HERE = ("demo", "dev")
-APART = ("deploy",)
+APART = ("audit", "deploy")
 """Tools in an environment of their own, whose pins agree with no other lock's."""
 LAYER = "../layers/dependencies/requirements"
 """The lock of the Lambda layer, as `entries` finds it."""
