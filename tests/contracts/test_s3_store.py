@@ -13,6 +13,8 @@ from scripted_http import Reply, ScriptedServer
 from trimtab.adapters.s3 import S3Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from s3_kit import Wire
     from scripted_http import Asked
 
@@ -28,6 +30,11 @@ class TestS3Store(StoreLaws):
     def open_store(self, url: str) -> OpenStore:
         """Give a store below a prefix of its own."""
         return partial(S3Store, url)
+
+    @pytest.fixture
+    def plant(self, url: str) -> Callable[[str], object]:
+        """Give what puts an object as any program may."""
+        return lambda name: put_raw(url, name, b"{}")
 
 
 def test_a_store_may_be_a_whole_bucket(url: str, origin: str) -> None:
