@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger
 
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.notify import notifiers
+from trimtab.adapters.notify import fit_notifiers
 from trimtab.adapters.webhook import Wire
 from trimtab.configuration import with_parameters
 from trimtab.errors import Misconfigured, TrimtabError
@@ -49,7 +49,7 @@ def handler(event: object, context: LambdaContext) -> Document:
     message may be told twice and is never lost.
 
     Raises:
-        Misconfigured: there is no receiver, or one is not allowed.
+        Misconfigured: there is no receiver, or none is usable.
         Undelivered: nobody took one of the messages.
     """
     try:
@@ -88,10 +88,10 @@ def messages_of(event: object) -> Iterator[Message]:
 
 
 def outlets() -> tuple[Notifier, ...]:
-    """Give the receivers that the environment names.
+    """Give the receivers that the environment names; one that is not usable keeps no other from hearing.
 
     Raises:
-        Misconfigured: there is none, one is not allowed, or the SSM parameter that holds them can't be read.
+        Misconfigured: there is none, none is usable, or the SSM parameter that holds them can't be read.
     """
     environ = with_parameters(os.environ, (ALERT_URLS,))
     urls = [url.get_secret_value() for url in receivers(environ).alert_urls]
@@ -103,7 +103,8 @@ def outlets() -> tuple[Notifier, ...]:
             allowed="one URL or more, parted by commas",
             hint="store them in the SSM parameter that the function names; see docs/aws.md",
         )
-    return notifiers(urls, SystemClock(), Wire(allow_private=False), where=ALERT_URLS, allow_private=False)
+    wire = Wire(allow_private=False)
+    return fit_notifiers(urls, SystemClock(), wire, where=ALERT_URLS, allow_private=False)
 
 
 def tell(message: Message, channels: Sequence[Notifier], seconds: float) -> bool:

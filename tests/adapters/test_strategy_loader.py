@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from trimtab.adapters.modules import as_loaded
 from trimtab.adapters.strategy_loader import DEFAULT_LOOKBACK_SESSIONS, Loaded, resolve
 from trimtab.core.bars import History
 from trimtab.errors import Misconfigured
@@ -142,6 +146,101 @@ def test_packages_and_neighbours(tmp_path: Path) -> None:
     )
     (tmp_path / "neighbour_of_mine.py").write_text("WEIGHTS = {'SPY': 0.3}\n")
     assert resolve("pack_of_mine.inner:own", None, tmp_path, BUILT_IN)(NOTHING, 1.0) == {"SPY": 0.3}
+
+
+RULE = "def own(history, equity):\n    return {{{symbol!r}: WEIGHT}}\n"
+NAMED = {
+    "beside": ("mine_anew.py", "mine_anew:own", "tools_anew.py", "from tools_anew import WEIGHT\n"),
+    "in a package": (
+        "pack_anew/mine.py",
+        "pack_anew.mine:own",
+        "pack_anew/tools.py",
+        "from .tools import WEIGHT\n",
+    ),
+    "a package": (
+        "pack_anew/__init__.py",
+        "pack_anew:own",
+        "pack_anew/tools.py",
+        "from .tools import WEIGHT\n",
+    ),
+    "in a folder": (
+        "folder_anew/mine.py",
+        "folder_anew.mine:own",
+        "folder_anew/tools.py",
+        "from folder_anew import tools\nWEIGHT = tools.WEIGHT\n",
+    ),
+}
+
+
+def write(file: Path, text: str) -> None:
+    """Write a source that its date and length do not tell from another's."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    os.utime(file, (1, 1))
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_module_that_was_changed_is_imported_anew(tmp_path: Path, case: str) -> None:
+    """A process that lives for many runs decides by the code that it records; neighbours follow."""
+    mine, name, tools, line = NAMED[case]
+
+    def asked() -> dict[str, float]:
+        return resolve(name, None, tmp_path, BUILT_IN)(NOTHING, 1.0)
+
+    if case == "in a package":
+        write(tmp_path / "pack_anew/__init__.py", "")
+    write(tmp_path / tools, "WEIGHT = 0.5\n")
+    write(tmp_path / mine, line + RULE.format(symbol="OLD"))
+    assert asked() == {"OLD": 0.5}
+    write(tmp_path / mine, line + RULE.format(symbol="NEW"))
+    assert asked() == {"NEW": 0.5}
+    write(tmp_path / tools, "WEIGHT = 0.3\n")
+    assert asked() == {"NEW": 0.3}
+
+
+def test_a_module_that_was_not_changed_is_not_imported_again(tmp_path: Path) -> None:
+    """What it keeps between two runs stays, and so does everything while a sweep plays one code."""
+    file = tmp_path / "counted_anew.py"
+    write(file, "def own(history, equity):\n    return {'A': 1.0}\n")
+    first = resolve("counted_anew:own", None, tmp_path, BUILT_IN)
+    assert resolve("counted_anew:own", None, tmp_path, BUILT_IN).decide is first.decide
+    write(file, "def own(history, equity):\n    return {'B': 1.0}\n")
+    with as_loaded():
+        assert resolve("counted_anew:own", None, tmp_path, BUILT_IN).decide is first.decide
+    assert resolve("counted_anew:own", None, tmp_path, BUILT_IN)(NOTHING, 1.0) == {"B": 1.0}
+
+
+def test_bytecode_of_an_older_source_is_not_taken(tmp_path: Path) -> None:
+    """Bytecode knows its source by date and length alone, which a mend within a second may leave."""
+    file = tmp_path / "compiled_anew.py"
+    write(file, "def own(history, equity):\n    return {'OLD': 1.0}\n")
+    py_compile.compile(str(file))
+    write(file, "def own(history, equity):\n    return {'NEW': 1.0}\n")
+    assert resolve("compiled_anew:own", None, tmp_path, BUILT_IN)(NOTHING, 1.0) == {"NEW": 1.0}
+
+
+def test_a_change_that_breaks_a_module_is_told_until_it_is_mended(tmp_path: Path) -> None:
+    """The old code is never taken for it."""
+    file = tmp_path / "slip_anew.py"
+    for text in ("def own(history, equity):\n    return {'A': 1.0}\n", "def own(:\n"):
+        write(file, text)
+        if text.endswith("(:\n"):
+            for _ in range(2):
+                with pytest.raises(Misconfigured, match="slip_anew can't be imported: SyntaxError"):
+                    resolve("slip_anew:own", None, tmp_path, BUILT_IN)
+        else:
+            assert resolve("slip_anew:own", None, tmp_path, BUILT_IN)(NOTHING, 1.0) == {"A": 1.0}
+
+
+def test_the_modules_of_another_package_stay_its_own(tmp_path: Path) -> None:
+    """A folder that bears a library's name takes the place of none of its modules."""
+    write(tmp_path / "wsgiref" / "util.py", "MINE = True\n")
+    write(
+        tmp_path / "borrows.py",
+        "import wsgiref.util\ndef own(history, equity):\n    return vars(wsgiref.util)\n",
+    )
+    import_module("wsgiref")
+    assert "MINE" not in resolve("borrows:own", None, tmp_path, BUILT_IN)(NOTHING, 1.0)
 
 
 @pytest.mark.parametrize("name", ["os:system", "subprocess:getoutput", "trimtab.cli:main", "json.tool:main"])

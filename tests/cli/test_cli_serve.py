@@ -121,17 +121,60 @@ def test_a_run_that_can_not_begin_reaches_the_owner(desk: Desk, monkeypatch: pyt
     assert run["error"]["code"] in told[0]
 
 
+ENDED = {
+    "due": "2026-05-04T14:00:00+00:00",
+    "status": 2,
+    "error": {"code": "bad_json", "message": "not JSON", "seen": None, "allowed": None, "hint": "mend it"},
+    "said": "",
+}
+UNFIT = "https://10.1.2.3/canary0token1"
+
+
+@pytest.mark.parametrize(
+    ("urls", "watcher", "asked", "heard"),
+    [
+        (f"{UNFIT},{{url}}/in", "{url}/ping", ["/in", "/ping/fail"], True),
+        (f"{UNFIT},{{url}}/in", "", ["/in"], True),
+        ("https://[canary0token1/x", "{url}/ping", ["/ping/fail"], True),
+        ("{url}/in", UNFIT, ["/in"], True),
+        (UNFIT, UNFIT, [], False),
+        ("", UNFIT, [], False),
+    ],
+)
+def test_a_url_that_is_not_usable_silences_no_other(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    urls: str,
+    watcher: str,
+    asked: list[str],
+    *,
+    heard: bool,
+) -> None:
+    """Such a URL may be why no run begins: every other receiver hears of it, and so does the watcher."""
+    alarm, settings = alarm_of(Terminal.of(json=False)), load(desk.folder / "config.json", {}, {})
+    with ScriptedServer() as receiver:
+        for path in ("/in", "/ping/fail"):
+            receiver.on("POST", path, Reply(200))
+        monkeypatch.setenv("TRIMTAB_ALERT_URLS", urls.format(url=receiver.url))
+        monkeypatch.setenv("TRIMTAB_HEARTBEAT_URL", watcher.format(url=receiver.url))
+        assert alarm(settings, ENDED) is heard
+        assert [one.path for one in receiver.asked] == asked
+    said = capsys.readouterr().err
+    assert "warning: not told: " in said
+    assert "url_not_allowed" in said
+    assert "canary" not in said
+
+
 @pytest.mark.parametrize(("status", "heard"), [(200, True), (500, False)])
 def test_an_alarm_says_whether_anybody_took_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, status: int, *, heard: bool
 ) -> None:
     """A receiver that refuses took nothing; where there is none, nobody is missed."""
-    error = {"code": "bad_json", "message": "not JSON", "seen": None, "allowed": None, "hint": "mend it"}
-    ended = {"due": "2026-05-04T14:00:00+00:00", "status": 2, "error": error, "said": ""}
     alarm, settings = alarm_of(Terminal.of(json=False)), load(desk.folder / "config.json", {}, {})
-    assert alarm(settings, ended)
+    assert alarm(settings, ENDED)
     with ScriptedServer() as receiver:
         receiver.on("POST", "/in", Reply(status))
         monkeypatch.setenv("TRIMTAB_ALERT_URLS", f"{receiver.url}/in")
-        assert alarm(settings, ended) is heard
+        assert alarm(settings, ENDED) is heard
         assert receiver.asked

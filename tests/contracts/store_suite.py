@@ -27,6 +27,18 @@ NO_KEYS = [
 ]
 
 
+PLANTED = [
+    *(
+        "portfolios/main.json~",
+        "portfolios/#main.json#",
+        "portfolios/main (copy).json",
+        "portfolios/größe.json",
+    ),
+    *("portfolios/.main.json.swp", "portfolios/.git/config", "portfolios/my folder/main.json"),
+]
+"""Names that an editor, a desktop or another program leaves beside the blobs."""
+
+
 def _race(open_store: OpenStore, barrier: Barrier, results: Queue[tuple[int, bool]], numbers: range) -> None:
     def put(number: int) -> None:
         store = open_store()
@@ -43,7 +55,7 @@ def _blob(number: int) -> bytes:
 
 
 class StoreLaws:
-    """Inherit, and give the fixture `open_store`."""
+    """Inherit, and give the fixtures `open_store` and `plant`, which writes a name past the store."""
 
     processes = RACERS
     """In how many processes the racers are."""
@@ -103,6 +115,13 @@ class StoreLaws:
         )
         assert store.list("runs/main/a/") == ("runs/main/a/10", "runs/main/a/2")
         assert store.list("events/") == ()
+
+    def test_lists_no_name_that_it_would_refuse(self, store: Store, plant: Callable[[str], object]) -> None:
+        """Whoever goes through a list can read and delete all of it, whatever others left there."""
+        store.put_if_absent("portfolios/main.json", b"{}")
+        for name in PLANTED:
+            plant(name)
+        assert store.list("portfolios/") == ("portfolios/main.json",)
 
     def test_lists_nothing_in_an_empty_store(self, store: Store) -> None:
         """A store that was never written to has no keys."""

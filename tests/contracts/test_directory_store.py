@@ -7,11 +7,15 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from contracts.store_suite import OpenStore, StoreLaws
 from trimtab.adapters.directory import DirectoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "plans/main/2020-03-16.json"
 BLOB = bytes(range(256)) * 10_000
@@ -85,6 +89,17 @@ class TestDirectoryStore(StoreLaws):
     def open_store(self, tmp_path: Path) -> OpenStore:
         """Give a store in a folder that no one has made yet."""
         return partial(DirectoryStore, tmp_path / "new" / "store")
+
+    @pytest.fixture
+    def plant(self, tmp_path: Path) -> Callable[[str], object]:
+        """Give what writes a file into the store's folder as any program may."""
+
+        def write(name: str) -> None:
+            file = tmp_path / "new" / "store" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"{}")
+
+        return write
 
 
 def test_names_every_step_of_a_write(tmp_path: Path) -> None:

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import os
+import ssl
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from contracts.store_suite import OpenStore, StoreLaws
 from s3_kit import BUCKET, ENVIRONMENT, Fault, make_bucket, put_raw
@@ -13,6 +23,9 @@ from scripted_http import Reply, ScriptedServer
 from trimtab.adapters.s3 import S3Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from s3_kit import Wire
     from scripted_http import Asked
 
@@ -28,6 +41,11 @@ class TestS3Store(StoreLaws):
     def open_store(self, url: str) -> OpenStore:
         """Give a store below a prefix of its own."""
         return partial(S3Store, url)
+
+    @pytest.fixture
+    def plant(self, url: str) -> Callable[[str], object]:
+        """Give what puts an object as any program may."""
+        return lambda name: put_raw(url, name, b"{}")
 
 
 def test_a_store_may_be_a_whole_bucket(url: str, origin: str) -> None:
@@ -126,6 +144,80 @@ def test_a_torn_body_is_read_again_and_never_given(url: str, wire: Wire, fault: 
     wire.judge = lambda asked: fault if asked.method == "GET" else None
     with pytest.raises(OSError, match="GetObject"):
         store.get(KEY)
+
+
+def certificate(folder: Path) -> Path:
+    """Write a key and a certificate of loopback's, signed by itself, in one file."""
+    key, day = ec.generate_private_key(ec.SECP256R1()), timedelta(days=1)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - day)
+        .not_valid_after(datetime.now(UTC) + day)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    file = folder / "loopback.pem"
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+class Tls(BaseHTTPRequestHandler):
+    """Answers each GET with one blob; while `spoilt` is left, with a broken record of TLS in its middle."""
+
+    protocol_version = "HTTP/1.1"
+    spoilt = 0
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(200)
+        self.send_header("ETag", '"1"')
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b"the ")
+        if Tls.spoilt:
+            Tls.spoilt -= 1
+            os.write(self.connection.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))  # past the encryption
+            self.close_connection = True
+        else:
+            self.wfile.write(b"plan")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def tls(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Tls]]:
+    """Give an S3 over TLS, which the environment leads to and trusts."""
+    del url
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tls) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"https://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+        yield Tls
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("spoilt", [1, 2])
+def test_a_body_that_tls_refuses_is_read_again_and_never_given(tls: type[Tls], spoilt: int) -> None:
+    """A fault of the encryption in a body's middle is one of the connection: read again, then an OSError."""
+    tls.spoilt = spoilt
+    store = S3Store(f"s3://{BUCKET}/a")
+    if spoilt == 1:
+        assert store.get(KEY) == b"the plan"
+    else:
+        with pytest.raises(OSError, match="GetObject: SSLError"):
+            store.get(KEY)
+    assert tls.spoilt == 0
 
 
 REFUSED = [

@@ -19,7 +19,8 @@ from trimtab.adapters.sandbox import serve
 from trimtab.adapters.stores import open_store
 from trimtab.cli import main
 from trimtab.errors import Misconfigured
-from trimtab.fleet import portfolios
+from trimtab.fleet import portfolios, run_member
+from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,3 +175,27 @@ def test_what_is_no_portfolio_is_refused(tmp_path: Any, event: dict[str, Any], c
 def test_what_lies_beside_the_configurations_is_passed_over(key: str) -> None:
     """A folder's marker, a schema for the editor: no error, for the alarm counts errors."""
     assert app.handler({"store": "s3://nowhere", "key": key}, Context()) == {"skipped": key}
+
+
+def test_a_url_that_is_not_usable_silences_no_other(tmp_path: Any) -> None:  # noqa: ANN401 - a path
+    """A portfolio that can't begin is told of to whoever can hear it; of the others it is warned."""
+    warned: list[str] = []
+    with ScriptedServer() as receiver:
+        receiver.on("POST", "/in", Reply(200))
+        urls = f"https://10.1.2.3/canary0token1,https://[canary0token1/x,{receiver.url}/in"
+        with pytest.raises(Misconfigured, match="no_config"):
+            run_member(
+                str(tmp_path),
+                "main",
+                {"TRIMTAB_ALERT_URLS": urls},
+                Arrival(),
+                dry_run=False,
+                seconds_left=lambda: 60.0,
+                warn=warned.append,
+            )
+        assert ["no_config" in json.loads(asked.body)["text"] for asked in receiver.asked] == [True]
+    assert [text.partition(":")[2].partition(":")[0] for text in warned] == [
+        " TRIMTAB_ALERT_URLS, entry 1",
+        " TRIMTAB_ALERT_URLS, entry 2",
+    ]
+    assert "canary" not in str(warned)

@@ -165,6 +165,36 @@ def test_a_url_that_is_not_allowed_is_refused_without_being_quoted(
     assert not chat.asked
 
 
+UNFIT = {
+    "private": ("https://10.1.2.3/canary-plain-token-77aa", "private address"),
+    "no https": ("http://example.com/canary-plain-token-77aa", "not this machine"),
+    "unreadable": ("https://[canary-plain-token-77aa/x", "can't be read"),
+    "unknown": ("nosuch://canary-plain-token-77aa", "nosuch://"),
+    "no scheme": ("example.com/canary-plain-token-77aa;https://x", "seen"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_url_that_is_not_usable_silences_no_other(
+    chat: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    """Such a URL may be why no run begins: who can hear of it does, and the log says which is not usable."""
+    url, why = UNFIT[case]
+    monkeypatch.setenv("TRIMTAB_ALERT_URLS", f"{url},{chat.url}{PLAIN}")
+    (handler,) = app.logger.handlers
+    before, handler.stream = handler.stream, sys.stdout
+    try:
+        assert app.handler(sns("no run ended well"), Context()) == {"messages": 1, "receivers": 2}
+    finally:
+        handler.stream = before
+    (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert len(bodies(chat, PLAIN)) == 1
+    (refused,) = line["refused"]
+    assert refused.startswith("TRIMTAB_ALERT_URLS, entry 1: ")
+    assert why in refused or case == "no scheme" or "apprise_missing" in refused
+    assert CANARIES[2] not in refused
+
+
 def test_no_secret_is_told_or_raised(chat: ScriptedServer) -> None:
     """A notice that quotes a webhook is told without it, and so is any error."""
     url = os.environ["TRIMTAB_ALERT_URLS"].split(",")[2]

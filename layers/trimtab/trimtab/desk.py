@@ -242,16 +242,18 @@ def _alpaca(settings: Settings, environ: Mapping[str, str]) -> _Outside:
     return _Outside(urls, Keys(given.key_id, given.secret_key), SystemClock(), requests.Session)
 
 
-def outlets(settings: Settings, environ: Mapping[str, str]) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
+def outlets(
+    settings: Settings, environ: Mapping[str, str], made: Callable[..., tuple[Notifier, ...]] = notifiers
+) -> tuple[tuple[Notifier, ...], Heartbeat | None]:
     """Give what tells the owner, on the machine's clock: it speaks to the real world in every mode.
 
     Raises:
-        Misconfigured: a URL is not allowed, or needs a library that is not installed.
+        Misconfigured: a URL is not allowed, or needs a library that is not installed; of alerts', as `made`.
     """
     given, private = receivers(environ), settings.alerts.allow_private
     clock, wire = SystemClock(), Wire(allow_private=private)
     urls = [url.get_secret_value() for url in given.alert_urls]
-    channels = notifiers(urls, clock, wire, where=ALERT_URLS, allow_private=private)
+    channels = made(urls, clock, wire, where=ALERT_URLS, allow_private=private)
     if given.heartbeat_url is None:
         return channels, None
     url = given.heartbeat_url.get_secret_value()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.notify import notifiers
+from trimtab.adapters.notify import fit_notifiers
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.webhook import Wire
 from trimtab.configuration import with_parameters
@@ -107,7 +107,7 @@ def _tell(error: Exception, name: str, environ: Mapping[str, str], warn: Callabl
     try:
         heard = receivers(with_parameters(environ, (ALERT_URLS, HEARTBEAT_URL)))
         urls = [url.get_secret_value() for url in heard.alert_urls]
-        channels = notifiers(urls, clock, wire, where="TRIMTAB_ALERT_URLS", allow_private=False)
+        channels = fit_notifiers(urls, clock, wire, where=ALERT_URLS, allow_private=False)
     except Misconfigured as untold:
         warn(f"not told: {untold}")
         return
@@ -115,5 +115,5 @@ def _tell(error: Exception, name: str, environ: Mapping[str, str], warn: Callabl
         try:
             if message is not None:
                 channel.tell(message, TELL_S)
-        except Undelivered as untold:  # one that is down keeps nothing from the others
-            warn(f"not told: {untold}")
+        except Undelivered as untold:  # one that is down, or not usable, keeps nothing from the others
+            warn(f"not told: {channel.name}: {untold}")

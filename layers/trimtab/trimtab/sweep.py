@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trimtab.adapters.modules import as_loaded
 from trimtab.adapters.strategy_loader import factory_of
 from trimtab.adapters.sweep import Kept, Lost, Workers, map_prices, write_prices
 from trimtab.core.record import canonical, digest, inputs_digest
@@ -256,7 +257,9 @@ class Player:
     def _figures(self, cell: Cell) -> Document:
         settings = self.job.settings_of(self.settings, cell)
         common = Common(self.job.plan, self.job.cash, settings.execution.fractional, settings)
-        return trial(cell, decider(settings), self.bars(cell.universe), common)
+        with as_loaded():  # the job's code, though its file may be written while it is played
+            strategy = decider(settings)
+        return trial(cell, strategy, self.bars(cell.universe), common)
 
 
 def failure(error: Exception) -> Document:

@@ -79,7 +79,7 @@ def test_a_read_that_the_broker_refuses_is_not_tried_again(
     ("kind", "status", "body"),
     [
         ("trading", 401, error_body(None, "unauthorized.")),
-        ("data", 401, b""),
+        ("data", 401, error_body(None, "unauthorized.")),
         ("trading", 403, error_body(40310000, "forbidden")),
         ("data", 403, error_body(None, "forbidden.")),
     ],
@@ -91,6 +91,25 @@ def test_keys_that_are_not_accepted_are_unauthorized_at_once(
     with pytest.raises(Unauthorized, match=str(status)):
         connect(kind).read("/x")
     assert server.count("GET") == 1
+
+
+@pytest.mark.parametrize("kind", ["trading", "data"])
+@pytest.mark.parametrize(("status", "stays"), [(401, Unauthorized), (403, Unreachable)])
+@pytest.mark.parametrize("body", [b"<html>nginx</html>", b"", b'{"error": "blocked"}'])
+def test_a_refusal_that_is_not_the_brokers_own_is_tried_again(
+    kind: str,
+    status: int,
+    stays: type[Exception],
+    body: bytes,
+    server: ScriptedServer,
+    connect: Connect,
+) -> None:
+    """A firewall's page says nothing of the keys; a 401 that stays does, for so the data host words it."""
+    server.on("GET", "/v2/x", [Reply(status, body), OK])
+    assert connect(kind).read("/x") == {"fine": True}
+    server.on("GET", "/v2/y", Reply(status, body))
+    with pytest.raises(stays, match=rf"{status} not in the broker's JSON \(8 attempts"):
+        connect(kind).read("/y")
 
 
 @pytest.mark.parametrize("status", [403, 422])

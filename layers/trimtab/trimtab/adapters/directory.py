@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DirectoryStore", "demand_key", "demand_prefix"]
+__all__ = ["DirectoryStore", "demand_key", "demand_prefix", "is_key"]
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _CHUNK = 1 << 20
@@ -92,7 +92,8 @@ class DirectoryStore:
         folder = self.root / demand_prefix(prefix)[:-1]
         if not folder.is_dir():
             self._look_anew(folder)
-        return tuple(sorted(path.relative_to(self.root).as_posix() for path in _files(folder)))
+        names = (path.relative_to(self.root).as_posix() for path in _files(folder))
+        return tuple(sorted(filter(is_key, names)))
 
     def delete(self, key: str) -> None:
         """Remove a blob; absent is fine.
@@ -146,13 +147,18 @@ class DirectoryStore:
                 return
 
 
+def is_key(key: str) -> bool:
+    """Say whether a name may be ours: an editor's copy, a console's folder or a hidden file is none."""
+    return _KEY.fullmatch(key) is not None
+
+
 def demand_key(key: str) -> str:
     """Give a key as it is.
 
     Raises:
         ValueError: it is none.
     """
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"not a key: {key!r}; parts of [A-Za-z0-9._-], none opening with a dot, joined by /")
     return key
 

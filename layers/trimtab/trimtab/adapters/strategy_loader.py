@@ -7,21 +7,20 @@ configuration's folder first, then wherever Python looks.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import re
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimtab.adapters.modules import module_beside
 from trimtab.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from trimtab.core.bars import History, Strategy
@@ -117,7 +116,7 @@ def _module(name: str, folder: Path) -> ModuleType:
     if not name or not all(part.isidentifier() for part in name.split(".")):
         raise Misconfigured(CODE, "not a module's name", seen=name, allowed="package.module:function")
     try:
-        return _module_beside(name, folder) or _module_beside(name, Path()) or _of_trimtab(name)
+        return module_beside(name, folder) or module_beside(name, Path()) or _of_trimtab(name)
     except ModuleNotFoundError as cause:
         own = cause.name is not None and (name == cause.name or name.startswith(f"{cause.name}."))
         message = (
@@ -132,59 +131,6 @@ def _module(name: str, folder: Path) -> ModuleType:
             seen=name,
             hint=f"correct the module: python -c 'import {name}' beside it shows where it fails",
         ) from cause
-
-
-def _module_beside(name: str, folder: Path) -> ModuleType | None:
-    """Import the module from its file under `folder`, past what else bears its name; None if not there."""
-    base = folder.joinpath(*name.split("."))
-    file = next((f for f in (base.with_suffix(".py"), base / "__init__.py") if f.is_file()), None)
-    if file is None:
-        return None
-    present = sys.modules.get(name)
-    if present is not None and _is_of(present, file):
-        return present
-    with _first_on_path(folder):
-        if "." in name or file.name == "__init__.py":
-            module = importlib.import_module(name)
-        else:
-            module = _executed(name if present is None else f"{name}_{_digest(file)}", file)
-    if not _is_of(module, file):
-        raise ImportError(f"its name is taken by {module.__file__}")
-    return module
-
-
-def _executed(name: str, file: Path) -> ModuleType:
-    """Import one file as the module `name`, whatever Python's path holds under that name."""
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python module")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-@contextmanager
-def _first_on_path(folder: Path) -> Iterator[None]:
-    """Let the owner's module import its neighbours."""
-    importlib.invalidate_caches()
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-
-
-def _is_of(module: ModuleType, file: Path) -> bool:
-    return module.__file__ is not None and Path(module.__file__).resolve() == file.resolve()
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
 
 
 def _function(module: ModuleType, name: str, full_name: str) -> Callable[..., Any]:

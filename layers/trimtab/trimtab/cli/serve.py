@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from trimtab.adapters.applog import AppLog
 from trimtab.adapters.pulse import Pulse
 from trimtab.cli.opened import settings_of
-from trimtab.errors import Halted
+from trimtab.errors import Halted, TrimtabError
+from trimtab.ports import Undelivered
 from trimtab.settings import redactor
+from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.show.serve import failure_message, failure_of, serve_text, told_of_life
 
 if TYPE_CHECKING:
@@ -117,25 +119,46 @@ def alarm_of(terminal: Terminal) -> Callable[[Settings, Document], bool]:
             terminal.complain(text)
 
     def alarm(settings: Settings, run: Document) -> bool:
-        from trimtab.desk import outlets, told_from  # noqa: PLC0415 - a server that has nothing to tell stays small
-
-        message = failure_message(run, settings.portfolio, settings.mode)
-        try:
-            channels, heartbeat = outlets(settings, told_from(settings, os.environ))
-            wanted = message.events[0] in settings.alerts.on and not settings.dry_run
-        except Exception as error:  # noqa: BLE001 - whatever ails the receivers, the schedule goes on
-            complain(f"warning: not told: {type(error).__name__}")
-            return False
-        tells = [(one.name, partial(one.tell, message, TELL_S)) for one in channels if wanted]
-        if heartbeat is not None:
-            tells.append(("heartbeat", partial(heartbeat.fail, str(run["due"]), message.title, TELL_S)))
-        heard = not tells  # where nobody is to be told, nobody is missed
+        tells, untold = _tells(settings, run)
+        heard = not tells and not untold  # where nobody is to be told, nobody is missed
         for name, tell in tells:
             try:
                 tell()
                 heard = True
             except Exception as error:  # noqa: BLE001 - one receiver's fault is no other's
-                complain(f"warning: not told: {name}: {type(error).__name__}")
+                untold.append(f"{name}: {_why(error)}")
+        for text in untold:
+            complain(f"warning: not told: {text}")
         return heard
 
     return alarm
+
+
+def _tells(settings: Settings, run: Document) -> tuple[list[tuple[str, Callable[[], None]]], list[str]]:
+    """Give what tells of a run that failed, and why some can't: what ails one receiver silences no other."""
+    from trimtab.adapters.notify import fit_notifiers  # noqa: PLC0415 - a server with nothing to tell stays small
+    from trimtab.desk import outlets, told_from  # noqa: PLC0415 - as above
+
+    message = failure_message(run, settings.portfolio, settings.mode)
+    wanted = message.events[0] in settings.alerts.on and not settings.dry_run
+    tells: list[tuple[str, Callable[[], None]]] = []
+    untold = []
+    for other in (HEARTBEAT_URL, ALERT_URLS):  # the webhooks apart from the watcher
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(other)}
+        try:
+            environ = {**told_from(settings, environ), other: ""}
+            channels, heartbeat = outlets(settings, environ, fit_notifiers)
+        except Exception as error:  # noqa: BLE001 - whatever ails the receivers, the schedule goes on
+            untold.append(_why(error))
+            continue
+        tells += [(one.name, partial(one.tell, message, TELL_S)) for one in channels if wanted]
+        if heartbeat is not None:
+            tells.append(("heartbeat", partial(heartbeat.fail, str(run["due"]), message.title, TELL_S)))
+    return tells, untold
+
+
+def _why(error: Exception) -> str:
+    """Say what kept a message back; in words only where those hold no part of an address."""
+    if isinstance(error, TrimtabError):
+        return f"{error.code}: {error.message}"
+    return str(error) if isinstance(error, Undelivered) else type(error).__name__

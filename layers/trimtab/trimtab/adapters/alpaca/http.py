@@ -58,12 +58,13 @@ class NotFound(Unreachable):
 
 
 class _Transient(Exception):  # noqa: N818 - as above
-    """A read worth trying again, after `wait_s` seconds where the server said so."""
+    """A read worth trying again, after `wait_s` seconds where the server said so; `refused` is a 401."""
 
-    def __init__(self, detail: str, wait_s: float | None = None) -> None:
+    def __init__(self, detail: str, wait_s: float | None = None, *, refused: bool = False) -> None:
         super().__init__(detail)
         self.detail = detail
         self.wait_s = wait_s
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class AlpacaHost(RESTClient):
         Raises:
             NotFound: 404 with the broker's code for it.
             Unreachable: no usable answer within attempts, budget and deadline, or a refusal (4xx).
-            Unauthorized: the keys are not accepted.
+            Unauthorized: the keys are not accepted, as the broker says or a 401 that stays.
         """
         self._pace()
         began = self._clock.monotonic()
@@ -192,11 +193,14 @@ class AlpacaHost(RESTClient):
         try:
             return cast("T", retrying(self._attempt, path, params, decode, version))
         except _Transient as failed:
-            detail = failed.detail
+            detail, refused = failed.detail, failed.refused
         # Raised outside the handler: nothing that holds a request, and so the keys, hangs on it.
         tries = retrying.statistics.get("attempt_number", 1)
         elapsed = self._clock.monotonic() - began
-        raise Unreachable(f"{self._name(path)}: {detail} ({tries} attempts in {elapsed:.0f} s)")
+        detail = f"{detail} ({tries} attempts in {elapsed:.0f} s)"
+        if refused:
+            raise Unauthorized(f"the {self.kind} host does not accept the keys: {detail}")
+        raise Unreachable(f"{self._name(path)}: {detail}")
 
     def once(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Answer:
         """Give the answer to exactly one request.
@@ -254,6 +258,9 @@ class AlpacaHost(RESTClient):
             raise _Transient(said)
         if status in {_FORBIDDEN, _UNPROCESSABLE} and error and "subscription" in error[1]:
             raise Unreachable(f"{self._name(path)}: {said}; use the feed iex, or an end that is older")
+        if status in {_UNAUTHORIZED, _FORBIDDEN} and error is None:
+            # A firewall's or a proxy's page; but what stands before the data host says so of wrong keys, too.
+            raise _Transient(said, refused=status == _UNAUTHORIZED)
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
             raise Unauthorized(f"the {self.kind} host does not accept the keys: {said}")
         if status < _CLIENT_ERROR:

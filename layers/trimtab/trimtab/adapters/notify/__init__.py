@@ -15,6 +15,8 @@ from trimtab.adapters.notify.discord import discord_payload
 from trimtab.adapters.notify.plain import plain_payload
 from trimtab.adapters.notify.slack import slack_payload
 from trimtab.adapters.webhook import check_url, deliver
+from trimtab.errors import Misconfigured
+from trimtab.ports import Undelivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.ports import Clock, Notifier
 
-__all__ = ["Channel", "kind_of", "notifiers"]
+__all__ = ["Channel", "fit_notifiers", "kind_of", "notifiers"]
 
 Kind = Literal["slack", "discord", "plain", "apprise"]
 
@@ -65,8 +67,35 @@ def notifiers(
     )
 
 
+def fit_notifiers(
+    urls: Sequence[str], clock: Clock, send: Send, *, where: str, allow_private: bool
+) -> tuple[Notifier, ...]:
+    """Give a notifier for each URL, as `notifiers`; one that is not usable takes no message, and says why.
+
+    It is for those who tell of failures: the URL that keeps a run from beginning must not silence them, too.
+
+    Raises:
+        Misconfigured: there are URLs, and none is usable; it is the first one's.
+    """
+    made: list[Notifier] = []
+    refusals: list[Misconfigured] = []
+    for number, url in enumerate(urls, start=1):
+        entry = f"{where}, entry {number}"
+        try:
+            made.append(_notifier(url, clock, send, entry, allow_private=allow_private))
+        except Misconfigured as error:
+            refusals.append(error)
+            made.append(_Unfit(entry, error))
+    if refusals and len(refusals) == len(made):
+        raise refusals[0]
+    return tuple(made)
+
+
 def _notifier(url: str, clock: Clock, send: Send, where: str, *, allow_private: bool) -> Notifier:
-    kind = kind_of(url)
+    try:
+        kind = kind_of(url)
+    except ValueError:
+        kind = "plain"  # it can't be read, and is refused below
     if kind == "apprise" and "://" in url:
         return AppriseChannel(url, where, allow_private=allow_private)
     check_url(url, where, allow_private=allow_private)
@@ -88,3 +117,20 @@ class Channel:
         """
         body = json.dumps(_PAYLOADS[self.name](message)).encode()
         deliver(self._send, self._clock, self._url, body, "application/json", seconds)
+
+
+class _Unfit:
+    """A receiver whose URL is not usable: each message to it is undelivered, for the reason why."""
+
+    def __init__(self, name: str, error: Misconfigured) -> None:
+        self.name = name
+        self._why = f"{error.code}: {error.seen}"
+
+    def tell(self, message: Message, seconds: float) -> None:
+        """Deliver nothing.
+
+        Raises:
+            Undelivered: always.
+        """
+        del message, seconds
+        raise Undelivered(self._why)

@@ -13,6 +13,7 @@ import threading
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from trimtab.adapters.notify.plain import plain_text
 from trimtab.adapters.notify.text import cut, flat
@@ -118,7 +119,7 @@ def _service(url: str, where: str) -> Any:  # noqa: ANN401 - Apprise is not type
         raise Misconfigured(
             "apprise_missing",
             f"{where} is a URL for Apprise, which is not installed",
-            seen=f"{url.partition('://')[0]}://",
+            seen=f"{urlsplit(url).scheme}://",
             allowed="https:// of a webhook; any scheme of Apprise's, where it is installed",
             hint="pip install 'trimtab[alerts]'",
         ) from None
@@ -126,7 +127,7 @@ def _service(url: str, where: str) -> Any:  # noqa: ANN401 - Apprise is not type
         raise Misconfigured(
             "url_not_allowed",
             f"{where} is no URL that Apprise understands",
-            seen=f"{url.partition('://')[0]}://",
+            seen=f"{urlsplit(url).scheme}://",
             allowed="a URL as Apprise's documentation gives it for the service",
             hint="copy it again; a blank or a missing part is enough to spoil it",
         )

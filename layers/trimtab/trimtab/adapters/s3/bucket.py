@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from urllib3.exceptions import HTTPError
 
 from trimtab.adapters.aws import client, demand_library, hint_of
 
@@ -169,7 +170,7 @@ class Bucket:
             return {name: value.read() if name == "Body" else value for name, value in answer.items()}
         except ClientError as error:
             raise _Answered(str(error.response.get("Error", {}).get("Code"))) from None
-        except (BotoCoreError, ValueError) as error:
+        except (BotoCoreError, HTTPError, ValueError) as error:  # botocore wraps not all errors of a body
             name = type(error).__name__  # its text may quote a proxy's URL, with a password in it
             if answer:
                 raise _Torn(name) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from trimtab.adapters.directory import demand_key, demand_prefix
+from trimtab.adapters.directory import demand_key, demand_prefix, is_key
 from trimtab.adapters.s3.bucket import PATIENCE_S, Bucket, Crossed, tries
 
 __all__ = ["S3Store"]
@@ -65,7 +65,7 @@ class S3Store:
             OSError: the store can't be read.
             ValueError: the prefix does not end in `/`, or is no key before it.
         """
-        return tuple(sorted(filter(_is_key, self._bucket.keys(demand_prefix(prefix)))))
+        return tuple(sorted(filter(is_key, self._bucket.keys(demand_prefix(prefix)))))
 
     def delete(self, key: str) -> None:
         """Remove a blob; absent is fine.
@@ -75,12 +75,3 @@ class S3Store:
             ValueError: the key is not one.
         """
         self._bucket.delete(demand_key(key))
-
-
-def _is_key(key: str) -> bool:
-    """Say whether an object may be one of ours: a console's folder or a hidden file is none."""
-    try:
-        demand_key(key)
-    except ValueError:
-        return False
-    return True
