@@ -11,7 +11,7 @@ from dashboard.frame import literal, table
 from dashboard.sheets import text
 from trimtab.adapters.inputs import read_inputs
 from trimtab.adapters.strategy_loader import resolve
-from trimtab.desk import code_digest
+from trimtab.desk import code_digest, on_loopback
 from trimtab.errors import Misconfigured
 from trimtab.evidence.replay import PRUNED, Decider, Replayer
 from trimtab.strategies import BUILT_IN
@@ -65,7 +65,7 @@ def records(seen: Look, runs: pl.DataFrame) -> None:
 
 def _replayed(seen: Look, newest: list[tuple[str | None, str]]) -> tuple[list[Replayed], str]:
     """Replay runs, as many as the time allows; say why some are left."""
-    replayer = Replayer(seen.shelf.store, read_inputs, lambda config: _decider(seen, config))
+    replayer = Replayer(seen.shelf.store, read_inputs, lambda config: _decider(seen, config), on_loopback)
     ends = time.monotonic() + LONGEST_S
     found: list[Replayed] = []
     for session, run_id in newest:

@@ -74,11 +74,12 @@ def _played(seen: Look) -> tuple[NDArray[np.datetime64], Numbers] | str:
         missing = sorted(set(strategy.symbols) - set(bars.symbols))
         if missing:
             return f"the runs saw no prices of {', '.join(missing)}"
+        start = max(whole.sessions[0], bars.sessions[0]).item()
         result = play(
             strategy,
             bars.select(strategy.symbols),
-            start=max(whole.sessions[0], bars.sessions[0]).item(),
-            rebalance=seen.settings.schedule.job_interval,
+            start=start,
+            rebalance=curve.deciding(bars, start, seen.settings.schedule.job_interval),
             fill="next_open",
             cost_bps=COST_BPS,
             cash=float(whole.equity[0]),

@@ -82,6 +82,20 @@ def season(root: Path, count: int, start: date = date(2020, 6, 1), seed: int = 3
     return lab
 
 
+def monthly(root: Path, months: int = 4, start: date = date(2020, 6, 10)) -> None:
+    """Run a monthly portfolio from the middle of a month: then only in the first session of each."""
+    tape = make_tape(PRICES, 0.012, 3, first=start - timedelta(days=90), last=start + timedelta(days=200))
+    lab = make_lab(root, WEIGHTS, tape=tape, start=start, interval="monthly", lookback=40)
+    config = {"strategy": {"name": "fixed_weights", "params": {"weights": WEIGHTS}}}
+    lab.mandate = replace(lab.mandate, config=config)
+    done: set[int] = set()
+    while len(done) < months:
+        if lab.session.month not in done:
+            lab.run()
+            done.add(lab.session.month)
+        lab.exchange.step()
+
+
 def _live_through(lab: Lab, n: int) -> None:
     """Let one day happen; most are ordinary."""
     if n % 23 == 17:  # nobody woke the bot
@@ -259,6 +273,14 @@ def sheets(app: AppTest) -> dict[str, list[dict[str, str]]]:
             titles = [_plain(title) for title in head]
             found[_plain(caption)] = [dict(zip(titles, map(_plain, row), strict=True)) for row in rows]
     return found
+
+
+def lines(app: AppTest, one: str) -> dict[str, list[float]]:
+    """Give the values of each line of the picture in whose legend this one stands."""
+    (body,) = (e.proto.body for e in app.get("html") if f"<span>{one}</span>" in e.proto.body)
+    (data,) = re.findall(r'data-hover="([^"]*)"', body)
+    names = re.findall(r"<span>(.*?)</span>", body)
+    return dict(zip(map(_plain, names), json.loads(html.unescape(data))["values"], strict=False))
 
 
 def _plain(markup: str) -> str:

@@ -30,7 +30,9 @@ from trimtab.core.limits import Execution, Gates, Risk
 from trimtab.core.mandate import Mandate
 from trimtab.core.nyse import sessions
 from trimtab.core.portfolio import TERMINAL
-from trimtab.core.record import account_hash, canonical
+from trimtab.core.record import account_hash, canonical, digest
+from trimtab.desk import on_loopback
+from trimtab.evidence.replay import Decider, Replayer
 from trimtab.ports import World
 from trimtab.rebalance import rebalance
 from trimtab.settings import Redactor
@@ -399,6 +401,25 @@ def make_switch(root: Path, **changes: Any) -> Lab:  # noqa: ANN401 - as in `mak
     """
     weights = {"AAA": 0.65, "BBB": 0.17, "CCC": 0.17}
     return make_lab(root, weights, held={"AAA": 800}, cash=5_000, **changes)
+
+
+def replayed(lab: Lab, record: Document) -> str:
+    """Work a recorded run out again, and say what came of it."""
+    decider = Decider(lab.mandate.rule, lab.mandate.code_digest)
+    found = Replayer(lab.store, read_inputs, lambda _config: decider, on_loopback)
+    kept = f"runs/main/{record['session']}/{record['run_id']}"
+    return found.replay(kept).result
+
+
+def full(lab: Lab) -> Mandate:
+    """Give the laboratory's mandate with a configuration that a replay can read."""
+    config = {
+        "strategy": {"name": "tests"},
+        "data": {"feed": "sip"},
+        "execution": lab.mandate.execution.model_dump(mode="json", exclude_none=True),
+        "risk": lab.mandate.risk.model_dump(mode="json", exclude_none=True),
+    }
+    return lab.changed(config=config, config_digest=digest(config))
 
 
 def codes(verdicts: Sequence[Mapping[str, Any]]) -> set[str]:

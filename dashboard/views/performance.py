@@ -12,9 +12,8 @@ import streamlit as st
 from dashboard import charts, playing
 from dashboard.frame import begin, figures, literal, nothing_yet, show, table, told
 from dashboard.sheets import text
-from trimtab.backtesting.stats import MEANINGS
-from trimtab.evidence.board import curve, reading
-from trimtab.evidence.words import BESIDE, GROUPS, NOTHING, money, percent, stat
+from trimtab.evidence.board import curve, pace, reading
+from trimtab.evidence.words import BESIDE, GROUPS, NOTHING, money, number, percent, stat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,19 +110,24 @@ def numbers(own: Curve, benchmark: str, other: NDArray[np.float64] | None) -> No
     st.subheader(
         "Statistics", anchor=False, help="Of the range above. Point at a figure's name for its definition."
     )
-    stats = curve.statistics(own, other)
+    stats, meanings = curve.statistics(own, other), pace.meanings(own.sessions)
+    names_here = {} if pace.is_daily(own.sessions) else pace.LABELS
     for title, names in GROUPS.items():
-        rows = [_row(name, label, stats) for name, label in names.items() if name in stats]
+        rows = [
+            _row(name, names_here.get(name, label), stats, meanings[name])
+            for name, label in names.items()
+            if name in stats
+        ]
         if rows and title not in LEFT_OUT:
             st.markdown(f"**{literal(title.replace('the benchmark', benchmark))}**")
             _group(rows, benchmark if any(row[2] for row in rows) else "")
 
 
-def _row(name: str, label: str, stats: Mapping[str, Stat]) -> tuple[str, str, str, str]:
+def _row(name: str, label: str, stats: Mapping[str, Stat], meaning: str) -> tuple[str, str, str, str]:
     other = BESIDE.get(name)
     beside = stat(other, stats[other]) if other is not None and other in stats else ""
     never = name == "max_drawdown_recovered" and stats["max_drawdown_from"] is None
-    return label, NOTHING if never else stat(name, stats[name]), beside, MEANINGS[name]
+    return label, NOTHING if never else stat(name, stats[name]), beside, meaning
 
 
 def _group(rows: list[tuple[str, str, str, str]], benchmark: str) -> None:
@@ -149,16 +153,22 @@ def page() -> None:
         return
     first, benchmark, play = controls(seen, whole)
     own = curve.within(whole, first) or whole
-    stats = curve.statistics(own, None)
+    stats, meanings = curve.statistics(own, None), pace.meanings(own.sessions)
     figures(
         [
             ("Equity", money(float(own.equity[-1])), EQUITY),
-            ("Return", percent(_float(stats["total_return_pct"])), MEANINGS["total_return_pct"]),
-            ("Return a year", percent(_float(stats["cagr_pct"])), MEANINGS["cagr_pct"]),
-            ("Largest drawdown", percent(_float(stats["max_drawdown_pct"])), MEANINGS["max_drawdown_pct"]),
-            ("Volatility", percent(_float(stats["volatility_pct"])), MEANINGS["volatility_pct"]),
+            ("Return", percent(_float(stats["total_return_pct"])), meanings["total_return_pct"]),
+            ("Return a year", percent(_float(stats["cagr_pct"])), meanings["cagr_pct"]),
+            ("Largest drawdown", percent(_float(stats["max_drawdown_pct"])), meanings["max_drawdown_pct"]),
+            ("Volatility", percent(_float(stats["volatility_pct"])), meanings["volatility_pct"]),
         ]
     )
+    if not pace.is_daily(own.sessions):
+        often = number(pace.points_a_year(own.sessions), 0)
+        st.caption(
+            f"The runs read the account about {often} times a year here. Every figure is of these points: "
+            "between two of them the account may have been lower than its largest drawdown says."
+        )
     place = st.container()
     falls(seen, own)
     heat(own)

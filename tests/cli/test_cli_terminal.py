@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,6 @@ from trimtab.show.page import CODES, Page, harmless
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from cli.conftest import Desk
 
@@ -73,6 +72,20 @@ def test_an_error_shows_what_was_typed(desk: Desk) -> None:
     done = desk("show", "x\x1b[2Jy")
     assert done.status == 2
     assert "x�[2Jy" in done.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_any_encoding_can_be_written_to(desk: Desk, encoding: str) -> None:
+    """A check mark that a stream can't write is a question mark, and no bug after the trades."""
+    environ = os.environ | {"PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "trimtab"]
+    for words in (["run"], ["status"], ["show", "last"], ["verify"], ["run", "--next", "--json"]):
+        done = subprocess.run(
+            [*command, *words], cwd=desk.folder, env=environ, capture_output=True, check=False
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), words
+        said = done.stderr if "--json" in words else done.stdout
+        assert b"? fetch" in said or words[0] in {"show", "verify"}
 
 
 def test_half_a_character_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from trimtab.adapters.guest import GuestTrades
 from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.core.bars import Bars
 from trimtab.core.nyse import is_session, sessions
-from trimtab.evidence.board import curve, days, dealing, health, reading, standing
+from trimtab.core.schedule import period
+from trimtab.evidence.board import curve, days, dealing, health, pace, reading, standing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,6 +175,55 @@ def test_statistics_agree_with_hand_computation() -> None:
     assert stats["total_return_pct"] == pytest.approx(0.0)
     assert stats["max_drawdown_pct"] == pytest.approx(100 * (100 / 110 - 1))
     assert stats["cagr_pct"] is None
+
+
+@pytest.mark.parametrize(("step", "a_year"), [(1, 252.0), (5, None), (21, None)])
+def test_figures_a_year_are_of_the_points_that_there_are(step: int, a_year: float | None) -> None:
+    """Daily points by 252; of weekly and monthly ones there are fewer a year, and their names say so."""
+    when = sessions(date(2015, 1, 2), date(2019, 12, 31))[::step]
+    moves = np.random.default_rng(5).normal(0.001, 0.02, len(when) - 1)
+    values = 100.0 * np.concatenate([[1.0], np.cumprod(1 + moves)])
+    found = curve.curve(worth(list(zip(map(str, when), values.tolist(), strict=True))), NO_FLOWS)
+    assert found is not None
+    other = np.linspace(1.0, 2.0, len(when))
+    stats = curve.statistics(found, other)
+    years = (found.sessions[-1] - found.sessions[0]).astype(int) / 365.25
+    count = a_year or (len(when) - 1) / years
+    assert pace.points_a_year(found.sessions) == pytest.approx(count)
+    assert stats["volatility_pct"] == pytest.approx(100 * moves.std(ddof=1) * count**0.5)
+    assert stats["sharpe"] == pytest.approx(moves.mean() / moves.std(ddof=1) * count**0.5)
+    base = other[1:] / other[:-1] - 1
+    assert stats["tracking_error_pct"] == pytest.approx(100 * (moves - base).std(ddof=1) * count**0.5)
+    beta = np.cov(moves, base)[0, 1] / base.var(ddof=1)
+    assert stats["alpha_pct_a_year"] == pytest.approx(100 * count * (moves.mean() - beta * base.mean()))
+    told = pace.meanings(found.sessions)
+    assert set(stats) <= set(told)
+    assert pace.is_daily(found.sessions) is (step == 1)
+    rare = [name for name, text in told.items() if "252" in text or "daily" in text]
+    assert bool(rare) is (step == 1)
+
+
+def test_some_missing_days_leave_a_curve_daily() -> None:
+    """The gap that counts is the usual one: a bot that slept for some days still has daily points."""
+    closes = np.array(FIRST[:10] + FIRST[13:20], dtype="datetime64[D]")
+    assert pace.points_a_year(closes) == 252
+    assert pace.points_a_year(np.array(FIRST[:20:2], dtype="datetime64[D]")) < 140
+    assert pace.points_a_year(np.array([FIRST[0], FIRST[0]], dtype="datetime64[D]")) == 252  # no division
+
+
+@pytest.mark.parametrize("interval", ["daily", "weekly", "monthly"])
+def test_a_backtest_beside_the_account_decides_at_its_first_close(
+    interval: Literal["daily", "weekly", "monthly"],
+) -> None:
+    """The bot decides at its first run, whatever the day; then each period decides at its last close."""
+    when = sessions(date(2020, 1, 2), date(2020, 4, 30))
+    price = dict.fromkeys(("open", "high", "low", "close"), 100.0)
+    table = [{"symbol": "AAA", "session": day, "volume": 1e6, **price} for day in when]
+    start = date(2020, 1, 15)
+    asked = curve.deciding(Bars.from_frame(pl.DataFrame(table)), start, interval)
+    pairs = itertools.pairwise(day for day in when if day > start)
+    ends = [day for day, after in pairs if period(after, interval) != period(day, interval)]
+    assert asked == [start, *ends]
 
 
 def held(*rows: tuple[str, float, float | None]) -> pl.DataFrame:

@@ -171,6 +171,47 @@ def test_a_strategy_that_failed_is_no_loss_either(tmp_path: Path) -> None:
     assert curve_of(lab).index.tolist() == pytest.approx([1.0] * 3, abs=1e-3)
 
 
+@pytest.mark.parametrize("stop", ["strategy_failed", "short_position"])
+def test_a_run_without_weights_says_nothing_of_targets(tmp_path: Path, stop: str) -> None:
+    """It read what is held and stopped before the strategy answered: no target is not a target of 0."""
+    lab = make_lab(tmp_path, {"AAA": 0.2, "BBB": 0.2})
+    assert lab.run()["outcome"] == "traded"
+    sound = lab.mandate.rule
+    lab.exchange.step()
+    if stop == "strategy_failed":
+        lab.mandate = lab.changed(rule=lambda _history, _equity: {}["no such key"])
+    else:
+        lab.exchange.journal("CCC", Decimal(-5))
+    assert lab.run()["code"] == stop
+    seen, _ = found_in(lab)
+    assert seen.session == str(lab.session)
+    execution, universe = lab.mandate.execution.model_dump(), list(lab.mandate.universe)
+    told = banded(weighed(seen.rows, float(seen.cash or 0), set(universe)), execution)
+    with GuestTrades(lab.root / "trades.db").sight() as view:
+        assert view is not None
+        lines = standing.holdings(reading.held(view, "main")[1], float(seen.cash or 0), execution, universe)
+    for row in told:
+        assert (row["target"], row["low"], row["high"], row["outside"]) == (None, None, None, False)
+        assert (row["weight"] is None) is row["foreign"] is (row["symbol"] == "CCC")
+    assert not [line for line in lines if line.target is not None or line.low is not None or line.outside]
+    if stop == "strategy_failed":
+        lab.mandate = lab.changed(rule=sound)
+        lab.exchange.step()
+        lab.run()
+        seen, _ = found_in(lab)
+        assert {row["target"] for row in weighed(seen.rows, 0.0, set(universe))} == {"0.2"}
+
+
+def test_a_holding_that_is_to_be_sold_has_a_target_of_nothing() -> None:
+    """The strategy left BBB out: its target is 0, for others have one."""
+    rows = [("AAA", "1", "1", "60", "0.5"), ("BBB", "1", "1", "40", None)]
+    kept, left, _ = standing.holdings(reading.held_frame(rows), 0.0, BUFFERED, ["AAA", "BBB"])
+    assert (kept.target, left.target, left.outside) == (0.5, 0.0, True)
+    names = ("symbol", "qty", "price", "market_value", "target")
+    told = weighed([dict(zip(names, row, strict=True)) for row in rows], 0.0, {"AAA", "BBB"})
+    assert [row["target"] for row in told] == ["0.5", "0"]
+
+
 def test_what_plans_are_sized_with_stays_as_it_is(tmp_path: Path) -> None:
     """Turnover is a part of that, without what the bot never touches."""
     lab = make_lab(tmp_path, {"AAA": 0.2}, held={"CCC": 1_000})

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.adapters.directory import DirectoryStore
 from trimtab.adapters.inputs import read_inputs
 from trimtab.adapters.sqlite import SqliteTrades
+from trimtab.desk import on_loopback
 from trimtab.evidence.books import audited, loose
 from trimtab.evidence.replay import Decider, Replayer
 
@@ -70,7 +71,7 @@ def files(store: Path) -> list[Path]:
 def found(store: Path, path: Path) -> list[str]:
     """Verify what a file touches, and give what is said to be wrong."""
     kept = DirectoryStore(store)
-    replayer = Replayer(kept, read_inputs, lambda _config: Decider(None, ""))
+    replayer = Replayer(kept, read_inputs, lambda _config: Decider(None, ""), on_loopback)
     name = path.relative_to(store).parts
     if name[0] in {"runs", "plans"}:
         session = name[2].removesuffix(".json")

@@ -11,11 +11,8 @@ import numpy as np
 import pytest
 
 from apply_kit import KEEP, apply, ended, save
-from line_kit import Lab, make_lab, make_switch, make_tape
-from trimtab.adapters.inputs import read_inputs
-from trimtab.core.record import digest
+from line_kit import Lab, full, make_lab, make_switch, make_tape, replayed
 from trimtab.evidence.explain import explain
-from trimtab.evidence.replay import Decider, Replayer
 from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
@@ -23,27 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trimtab.adapters.exchange.tape import Tape
-    from trimtab.core.mandate import Mandate
-    from trimtab.core.record import Document
-
-
-def replayed(lab: Lab, record: Document) -> str:
-    """Work a recorded run out again, and say what came of it."""
-    decider = Decider(lab.mandate.rule, lab.mandate.code_digest)
-    found = Replayer(lab.store, read_inputs, lambda _config: decider)
-    kept = f"runs/main/{record['session']}/{record['run_id']}"
-    return found.replay(kept).result
-
-
-def full(lab: Lab) -> Mandate:
-    """Give the laboratory's mandate with a configuration that a replay can read."""
-    config = {
-        "strategy": {"name": "tests"},
-        "data": {"feed": "sip"},
-        "execution": lab.mandate.execution.model_dump(mode="json", exclude_none=True),
-        "risk": lab.mandate.risk.model_dump(mode="json", exclude_none=True),
-    }
-    return lab.changed(config=config, config_digest=digest(config))
 
 
 # Unmoved

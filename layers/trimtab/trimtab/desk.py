@@ -379,8 +379,13 @@ def _universe(settings: Settings, loaded: Loaded) -> tuple[str, ...]:
     return tuple(sorted(universe))
 
 
+def on_loopback(netloc: str) -> bool:
+    """Say whether a broker's host, as a record names it with its port, is this machine."""
+    return is_loopback(urlsplit(f"//{netloc}").hostname or "")
+
+
 def _mandate(settings: Settings, loaded: Loaded, host: str) -> Mandate:
-    document = settings.document()
+    document, netloc = settings.document(), urlsplit(host).netloc
     return Mandate(
         portfolio=settings.portfolio,
         mode=settings.mode,
@@ -392,8 +397,8 @@ def _mandate(settings: Settings, loaded: Loaded, host: str) -> Mandate:
         feed=settings.data.feed,
         execution=settings.execution,
         risk=settings.risk,
-        host=urlsplit(host).netloc,
-        loopback=is_loopback(urlsplit(host).hostname or ""),
+        host=netloc,
+        loopback=on_loopback(netloc),
         config={key: document.get(key) for key in DECIDES},
         config_digest=settings.digest(),
         code_digest=code_digest(loaded.file),

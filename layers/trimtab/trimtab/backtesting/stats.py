@@ -120,30 +120,33 @@ def statistics(result: Result, *, risk_free_pct: float = 0.0) -> dict[str, Stat]
         "end": str(track.sessions[-1]),
         "years": track.days / DAYS_A_YEAR,
         **_money(result, track),
-        **_risk(track, rate),
+        **_risk(track, rate, SESSIONS_A_YEAR),
         **_falls(track),
         **_extremes(track),
         **_trading(result, track),
-        **({} if other is None else _against(track, other, rate)),
+        **({} if other is None else _against(track, other, rate, SESSIONS_A_YEAR)),
     }
     return {name: _plain(value) for name, value in figures.items()}
 
 
-def of_track(track: Track, other: Track | None, *, risk_free_pct: float = 0.0) -> dict[str, Stat]:
+def of_track(
+    track: Track, other: Track | None, *, risk_free_pct: float = 0.0, a_year: float = SESSIONS_A_YEAR
+) -> dict[str, Stat]:
     """Give the figures of `MEANINGS` that a curve alone tells, and those against another of its sessions.
 
-    `risk_free_pct` is % a year. Figures are finite; None where one is not defined.
+    `risk_free_pct` is % a year; `a_year` how many of the track's returns make one: fewer than 252 where its
+    closes lie further apart than a session. Figures are finite; None where one is not defined.
     """
-    rate = risk_free_pct / 100 / SESSIONS_A_YEAR
+    rate = risk_free_pct / 100 / a_year
     figures: dict[str, object] = {
         "sessions": len(track.sessions),
         "years": track.days / DAYS_A_YEAR,
         "total_return_pct": 100 * (track.index[-1] - 1),
         "cagr_pct": track.growth_pct(),
-        **_risk(track, rate),
+        **_risk(track, rate, a_year),
         **_falls(track),
         **_extremes(track),
-        **({} if other is None else _against(track, other, rate)),
+        **({} if other is None else _against(track, other, rate, a_year)),
     }
     return {name: _plain(value) for name, value in figures.items()}
 
@@ -209,19 +212,19 @@ def _deviation(daily: Numbers) -> float | None:
     return deviation if deviation > STILL else None
 
 
-def _ratio(daily: Numbers, deviation: float | None) -> float | None:
-    """Give the mean by a deviation, times the root of 252."""
-    return None if deviation is None else float(daily.mean()) / deviation * ROOT
+def _ratio(daily: Numbers, deviation: float | None, root: float) -> float | None:
+    """Give the mean by a deviation, times the root of the returns a year."""
+    return None if deviation is None else float(daily.mean()) / deviation * root
 
 
-def _risk(track: Track, rate: float) -> dict[str, object]:
-    excess = track.daily - rate
+def _risk(track: Track, rate: float, a_year: float) -> dict[str, object]:
+    excess, root = track.daily - rate, math.sqrt(a_year)
     downside = float(np.sqrt(np.mean(np.minimum(excess, 0) ** 2))) if len(excess) else 0.0
     return {
-        "volatility_pct": 100 * ROOT * float(track.daily.std(ddof=1)) if len(excess) > 1 else None,
-        "downside_deviation_pct": 100 * ROOT * downside,
-        "sharpe": _ratio(excess, _deviation(excess)),
-        "sortino": _ratio(excess, downside if downside > STILL else None),
+        "volatility_pct": 100 * root * float(track.daily.std(ddof=1)) if len(excess) > 1 else None,
+        "downside_deviation_pct": 100 * root * downside,
+        "sharpe": _ratio(excess, _deviation(excess), root),
+        "sortino": _ratio(excess, downside if downside > STILL else None, root),
     }
 
 
@@ -271,9 +274,9 @@ def _trading(result: Result, track: Track) -> dict[str, object]:
     }
 
 
-def _against(track: Track, other: Track, rate: float) -> dict[str, object]:
-    """Compare daily returns with a benchmark's of the same days."""
-    own, base = track.daily, other.daily
+def _against(track: Track, other: Track, rate: float, a_year: float) -> dict[str, object]:
+    """Compare daily returns, `a_year` of them a year, with a benchmark's of the same days."""
+    own, base, root = track.daily, other.daily, math.sqrt(a_year)
     spread, gap = _deviation(base), own - base
     beta = None if spread is None else float(np.cov(own, base)[0, 1]) / spread**2
     steady = spread is None or _deviation(own) is None
@@ -281,12 +284,12 @@ def _against(track: Track, other: Track, rate: float) -> dict[str, object]:
     return {
         "benchmark_return_pct": 100 * (other.index[-1] - 1),
         "benchmark_cagr_pct": other.growth_pct(),
-        "benchmark_volatility_pct": 100 * ROOT * float(base.std(ddof=1)) if len(base) > 1 else None,
-        "benchmark_sharpe": _ratio(base - rate, spread),
+        "benchmark_volatility_pct": 100 * root * float(base.std(ddof=1)) if len(base) > 1 else None,
+        "benchmark_sharpe": _ratio(base - rate, spread, root),
         "benchmark_max_drawdown_pct": 100 * float(other.under.min()),
-        "alpha_pct_a_year": None if excess is None else 100 * SESSIONS_A_YEAR * excess,
+        "alpha_pct_a_year": None if excess is None else 100 * a_year * excess,
         "beta": beta,
         "correlation": None if steady else np.corrcoef(own, base)[0, 1],
-        "tracking_error_pct": 100 * ROOT * float(gap.std(ddof=1)) if len(gap) > 1 else None,
-        "information_ratio": _ratio(gap, _deviation(gap)),
+        "tracking_error_pct": 100 * root * float(gap.std(ddof=1)) if len(gap) > 1 else None,
+        "information_ratio": _ratio(gap, _deviation(gap), root),
     }

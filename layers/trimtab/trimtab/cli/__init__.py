@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trimtab.cli.failure import understood
 from trimtab.cli.parser import VERBS, parse
-from trimtab.cli.terminal import Terminal
+from trimtab.cli.terminal import Terminal, forgive
 from trimtab.show.errors import bug_document
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ BUG, STOPPED, PIPE_CLOSED = 1, 130, 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status. `argv` None: the process's own arguments."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    forgive()
     terminal = Terminal.of(json="--json" in arguments)
     try:
         return _dispatch(arguments, terminal)

@@ -11,7 +11,7 @@ from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.stores import open_store
 from trimtab.adapters.strategy_loader import resolve
 from trimtab.cli.opened import settings_of
-from trimtab.desk import code_digest
+from trimtab.desk import code_digest, on_loopback
 from trimtab.errors import Misconfigured
 from trimtab.evidence.books import audited, loose
 from trimtab.evidence.replay import PRUNED, Decider, Replayer
@@ -106,7 +106,7 @@ def _replayer(settings: Settings) -> tuple[Replayer, dict[str, str]]:
     """Give what replays, and the folder of every run by its id, oldest first."""
     store, _ = open_store(settings.store_url)
     decider = _Deciders(settings.folder)
-    return Replayer(store, read_inputs, decider), run_keys(store, settings.portfolio)
+    return Replayer(store, read_inputs, decider, on_loopback), run_keys(store, settings.portfolio)
 
 
 class _Deciders:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from trimtab.show.errors import error_text
@@ -18,12 +19,22 @@ if TYPE_CHECKING:
 
     from trimtab.settings import Redactor
 
-__all__ = ["Terminal"]
+__all__ = ["Terminal", "forgive"]
 
 NARROW, USUAL, WIDE = 80, 100, 120
 """A page's least, unknown and greatest width, characters."""
 SEAL = "".join(chr(0xE000 + byte) for byte in os.urandom(4))
 """What nobody can have written into a store: signs for private use, of this process alone."""
+
+
+def forgive() -> None:
+    """Let stdout and stderr write a question mark for a sign that their encoding lacks.
+
+    A run that has traded must not end as a bug because Latin-1 has no check mark.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)

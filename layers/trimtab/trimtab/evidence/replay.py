@@ -10,18 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from trimtab.core.bars import FIELDS, Bars
 from trimtab.core.limits import Execution, Risk
 from trimtab.core.mandate import Mandate
-from trimtab.core.portfolio import Account, Asset, Portfolio, Position, Quote
-from trimtab.core.quotes import judge
+from trimtab.core.portfolio import Account, Asset, Portfolio, Position
 from trimtab.core.record import canonical, inputs_digest
 from trimtab.core.risk import RULES, Approval, Conditions, adopt
 from trimtab.core.verdict import Verdict
 from trimtab.errors import Halted
 from trimtab.evidence.books import Witnessed
+from trimtab.evidence.quoted import touches_of
 from trimtab.evidence.seal import opened, plan_key
 from trimtab.stations import account, prices
 from trimtab.stations.arrive import Today
@@ -112,12 +113,14 @@ class Replayed:
 class Replayer:
     """What replays runs of one store: how inputs are read, and how a recorded strategy is found.
 
+    `loopback` says whether the broker's host (as in a record, with its port) is this machine.
     `witnessed` is what the records that were found sound say of other files.
     """
 
     store: Store
     read_inputs: Callable[[bytes], Bars]
     decider: Callable[[Document], Decider]
+    loopback: Callable[[str], bool]
     witnessed: Witnessed = field(default_factory=lambda: Witnessed(set(), set()))
     _known: dict[bytes, Decider] = field(default_factory=dict)
 
@@ -162,7 +165,8 @@ class Replayer:
             return Replayed(sealed.run_id, sealed.session, "damaged", None, bars)
         decider = self._decider(record)
         try:
-            found = _worked_out(record, bars, decider)
+            walk = partial(_passed, record, bars, loopback=self.loopback(record["host"]))
+            found = _worked_out(record, walk, decider)
         except Exception as error:  # noqa: BLE001 - a record that no run can have made fails anywhere; it is named
             text = f"it can't be worked out: {type(error).__name__}: {error}"
             return Replayed(sealed.run_id, sealed.session, "differs", None, text)
@@ -240,8 +244,8 @@ class _Found:
     detail: str
 
 
-def _worked_out(record: Document, bars: Bars, decider: Decider) -> _Found:
-    """Pass the stations from the strategy to the risk review once more.
+def _worked_out(record: Document, walk: Callable[[Rule], Document], decider: Decider) -> _Found:
+    """Pass the stations from the strategy to the risk review once more; `walk` does, with a rule.
 
     Weights that the strategy gives otherwise than recorded differ only where its code is the same: other code
     may decide otherwise, and then the plan is worked out from the recorded ones.
@@ -249,17 +253,17 @@ def _worked_out(record: Document, bars: Bars, decider: Decider) -> _Found:
     asked = (record["plan"] or record)["weights"]
     taken: Rule = lambda _history, _equity: {symbol: float(weight) for symbol, weight in asked.items()}  # noqa: E731 - a strategy that gives what was recorded
     if _carried(record):
-        return _Found(_passed(record, bars, taken), "recorded", "decided in an earlier session")
+        return _Found(walk(taken), "recorded", "decided in an earlier session")
     if decider.rule is not None:
         try:
-            ours = _passed(record, bars, decider.rule)
+            ours = walk(decider.rule)
         except Halted as refused:
             ours = {"weights": str(refused)}
         if ours["weights"] == asked or decider.code_digest == record["code_digest"]:
             return _Found(ours, "recomputed", "")
     same = decider.code_digest == record["code_digest"]
     why = "the strategy can't be loaded" if decider.rule is None or same else "strategy code differs"
-    return _Found(_passed(record, bars, taken), "recorded", f"{why}: weights taken as recorded")
+    return _Found(walk(taken), "recorded", f"{why}: weights taken as recorded")
 
 
 def _carried(record: Document) -> bool:
@@ -268,13 +272,13 @@ def _carried(record: Document) -> bool:
     return decision is not None and decision["session"] != record["session"]
 
 
-def _passed(record: Document, bars: Bars, rule: Rule) -> Document:
+def _passed(record: Document, bars: Bars, rule: Rule, *, loopback: bool) -> Document:
     """Walk the line from the strategy to the review, as `rebalance` does, and give what it words.
 
     Raises:
         Halted: the strategy's weights are not acceptable.
     """
-    mandate = _mandate(record, rule)
+    mandate = _mandate(record, rule, loopback=loopback)
     evidence = _evidence(record, mandate)
     portfolio = _portfolio(record)
     now = datetime.fromisoformat(record["started_at"])
@@ -288,12 +292,7 @@ def _passed(record: Document, bars: Bars, rule: Rule) -> Document:
     )  # a session with orders has its plan: nothing is sent before it
     book = account.book_of(portfolio, evidence.weights, bars, equity, mandate, active, sent)
     assets = {asset["symbol"]: Asset(**asset) for asset in record["assets"]}
-    quotes = {quote["symbol"]: _quote(quote) for quote in record["quotes"]}
-    last = dict(zip(book.symbols, book.price.tolist(), strict=True))
-    applied = record.get("applied") or {"planned_at": record["started_at"], "quoted": True}
-    at, traded = datetime.fromisoformat(applied["planned_at"]), account.to_trade(book, mandate)
-    touches = {s: judge(quotes.get(s), last[s], at, mandate.risk) for s in traded if applied["quoted"]}
-    plan = account.sized(book, mandate, portfolio, assets, touches)
+    plan = account.sized(book, mandate, portfolio, assets, touches_of(record, book, mandate))
     return _worded(record, plan, _conditions(kept, assets), mandate, portfolio.account.cash, evidence)
 
 
@@ -342,7 +341,7 @@ def _as_recorded(verdicts: list[Verdict], record: Document, standing: frozenset[
     return [known.get(verdict.rule, verdict) for verdict in verdicts]
 
 
-def _mandate(record: Document, rule: Rule) -> Mandate:
+def _mandate(record: Document, rule: Rule, *, loopback: bool) -> Mandate:
     """Give the mandate that a record was made under, with a rule of ours."""
     config = record["config"]
     return Mandate(
@@ -357,7 +356,7 @@ def _mandate(record: Document, rule: Rule) -> Mandate:
         execution=Execution.model_validate_json(canonical(config["execution"])),
         risk=Risk.model_validate_json(canonical(config["risk"])),
         host=record["host"],
-        loopback=True,
+        loopback=loopback,
         config=config,
         config_digest=record["config_digest"],
         code_digest=record["code_digest"],
@@ -383,18 +382,6 @@ def _portfolio(record: Document) -> Portfolio:
         for row in record["positions_before"]
     )
     return Portfolio(Account("", kept["status"], cash, Decimal(kept["equity"])), held)
-
-
-def _quote(row: Mapping[str, Any]) -> Quote:
-    at, last, last_at = row["at"], row["last"], row["last_at"]
-    return Quote(
-        row["symbol"],
-        Decimal(row["bid"]),
-        Decimal(row["ask"]),
-        None if at is None else datetime.fromisoformat(at),
-        None if last is None else Decimal(last),
-        None if last_at is None else datetime.fromisoformat(last_at),
-    )
 
 
 def _conditions(kept: Document | None, assets: Mapping[str, Asset]) -> Conditions:

@@ -169,11 +169,13 @@ def equity_of(trades: Trades, portfolio: str) -> str | None:
 def weighed(rows: list[Row], cash: float, universe: set[str] | None) -> list[Row]:
     """Give holdings with weights of `cash` (USD) and holdings; a foreign one has none and counts in none.
 
-    `universe` None: nothing is known to be foreign.
+    `universe` None: nothing is known to be foreign. What has no target beside others that have one is to be
+    sold; where none has, the run stopped before its strategy answered, and nothing is known of targets.
     """
     foreign = set() if universe is None else {row["symbol"] for row in rows} - universe
     whole = cash + sum(number(row["market_value"]) or 0.0 for row in rows if row["symbol"] not in foreign)
-    return [_weigh(row, whole, foreign, untargeted=None if universe is None else "0") for row in rows]
+    answered = universe is not None and any(row["target"] is not None for row in rows)
+    return [_weigh(row, whole, foreign, untargeted="0" if answered else None) for row in rows]
 
 
 def _weigh(row: Row, whole: float, foreign: set[str], *, untargeted: str | None) -> Row:

@@ -16,9 +16,11 @@ import numpy as np
 import polars as pl
 
 from trimtab.backtesting.stats import of_track
+from trimtab.backtesting.terms import decisions, span
 from trimtab.backtesting.track import Track
 from trimtab.core.flows import Point, index
 from trimtab.core.nyse import sessions
+from trimtab.evidence.board.pace import points_a_year
 from trimtab.evidence.witness import Day, chained
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Days = NDArray[np.datetime64]
 
-__all__ = ["Curve", "beside", "curve", "history", "months", "statistics", "thinned", "within"]
+__all__ = ["Curve", "beside", "curve", "deciding", "history", "months", "statistics", "thinned", "within"]
 
 LONGEST_BREAK = timedelta(days=12)
 """The exchange never stays closed for longer by rule."""
@@ -169,6 +171,20 @@ def beside(own: Curve, days: Days, values: Numbers) -> Numbers | None:
     return beside_it
 
 
+def deciding(bars: Bars, start: date, interval: str) -> list[date]:
+    """Give the closes at which a backtest beside the account decides, from a date on.
+
+    The first, for the bot decides at its first run, whatever the day; then each period's last.
+
+    Raises:
+        Misconfigured: fewer than two sessions are left.
+    """
+    first, last = span(bars, start, None)
+    rows = np.union1d([first], decisions(bars.sessions, interval, first, last))
+    found: list[date] = bars.sessions[rows].tolist()
+    return found
+
+
 def thinned(count: int, most: int) -> NDArray[np.int64]:
     """Give the rows of `count` to draw, at most `most` and one: evenly apart, both ends among them."""
     step = max(-(-count // most), 1)
@@ -177,12 +193,15 @@ def thinned(count: int, most: int) -> NDArray[np.int64]:
 
 
 def statistics(own: Curve, other: Numbers | None) -> dict[str, Stat]:
-    """Give the figures of a curve, and those against another one where that covers it."""
+    """Give the figures of a curve, and those against another one where that covers it.
+
+    They are annualised by 252 where its points are daily, else by as many as there were a year.
+    """
     against = None
     if other is not None and np.isfinite(other).all():
         steps = np.concatenate([[0.0], other[1:] / other[:-1] - 1])
         against = Track(own.sessions, steps, other)
-    return of_track(own.track, against)
+    return of_track(own.track, against, a_year=points_a_year(own.sessions))
 
 
 def months(own: Curve) -> pl.DataFrame:

@@ -99,18 +99,20 @@ def holdings(
     """Give what is held (symbol, qty, price, value, target), the largest first, and the cash (USD) last.
 
     A target without a holding is there, too. `execution` holds the bands and the cash buffer; `universe`
-    None: nothing is known to be foreign.
+    None: nothing is known to be foreign. Without any target the run stopped before its strategy answered:
+    then nothing is known of targets, else what has none is to be sold.
     """
     foreign = set() if universe is None else set(held["symbol"]) - set(universe)
     rows = [(symbol, *some, value or 0.0, target) for symbol, *some, value, target in held.iter_rows()]
     whole = cash + sum(value for symbol, _, _, value, _ in rows if symbol not in foreign)
     wanted = goals([0.0 if symbol in foreign else target or 0.0 for symbol, *_, target in rows], execution)
+    answered = universe is not None and any(target is not None for *_, target in rows)
     lines = []
     for (symbol, shares, price, value, asked), goal in zip(rows, wanted, strict=True):
         line = Holding(symbol, shares, price, value, foreign=symbol in foreign)
         if not line.foreign:
             line = line._replace(weight=value / whole if whole else None)
-            target = 0.0 if asked is None and universe is not None else asked
+            target = 0.0 if asked is None and answered else asked
             line = line if target is None else _aimed(line, target, goal, execution)
         lines.append(line)
     lines.sort(key=lambda line: -line.value)
