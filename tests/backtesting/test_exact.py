@@ -76,6 +76,22 @@ def test_a_symbol_that_pauses_is_kept() -> None:
     assert len(result.trades) == 1
 
 
+@pytest.mark.parametrize("fill", ["close", "next_open"])
+def test_a_symbol_that_pauses_is_not_sold_at_a_price_of_before(fill: str) -> None:
+    """Wanted no more while it is halted, it is sold where it trades again: 50 shares at 4, not at 10."""
+    bars = bars_of({"A": [10.0, 10.0, NAN, NAN, 4.0, 4.0, 4.0], "B": [1.0] * 7})
+
+    def strategy(history: tt.History, _equity: float) -> dict[str, float]:
+        return {"A": 0.5} if len(history.sessions) < 2 else {"B": 0.5}  # noqa: PLR2004 - the first session
+
+    decided = ["2021-03-01", "2021-03-03", "2021-03-04", "2021-03-05"]
+    result = tt.backtest(strategy, bars, fill=fill, **{**DAILY, "rebalance": decided})
+    sold = result.trades.filter(symbol="A", side="sell").rows()
+    day = date(2021, 3, 5) if fill == "close" else date(2021, 3, 8)
+    assert sold == [(day, "A", "sell", 50.0, 4.0, 0.0)]
+    assert result.value.tolist() == [1000.0, 1000.0, 1000.0, 1000.0, 700.0, 700.0, 700.0]
+
+
 def test_a_late_listing_enters_when_it_has_a_bar() -> None:
     """Before its first bar its weight stays in cash."""
     bars = bars_of({"A": [NAN, NAN, 10.0, 10.0], "B": [1.0] * 4})
