@@ -142,6 +142,23 @@ def test_a_benchmark_is_bought_once() -> None:
     assert result.benchmark.tolist() == [1000.0, 1500.0]
 
 
+def test_a_strategy_is_shown_its_own_symbols_and_one_without_sees_all() -> None:
+    """What it names by `symbols` is its universe; the benchmark is not, unless it is among them."""
+    shown = []
+
+    def strategy(history: tt.History, _equity: float) -> dict[str, float]:
+        shown.append(history.symbols)
+        return {}
+
+    bars = bars_of({"A": [10.0, 11.0], "B": [2.0, 3.0], "C": [1.0, 1.0]})
+    tt.backtest(strategy, bars, benchmark="B", **DAILY)
+    strategy.symbols = ("A", "C")  # type: ignore[attr-defined]  # what a strategy may carry
+    result = tt.backtest(strategy, bars, benchmark="B", **DAILY)
+    assert shown == [("A", "B", "C"), ("A", "C")]
+    assert result.benchmark is not None
+    assert result.benchmark.tolist() == [1000.0, 1500.0]
+
+
 @pytest.mark.parametrize("weights", [{"A": 0.6, "B": 0.5}, {"A": -0.1}, {"A": NAN}, {"C": 0.1}, [("A", 1)]])
 def test_weights_that_no_run_would_take_stop_it(weights: object) -> None:
     """The error names the session."""
