@@ -82,7 +82,7 @@ def test_a_symbol_that_pauses_is_not_sold_at_a_price_of_before(fill: str) -> Non
     bars = bars_of({"A": [10.0, 10.0, NAN, NAN, 4.0, 4.0, 4.0], "B": [1.0] * 7})
 
     def strategy(history: tt.History, _equity: float) -> dict[str, float]:
-        return {"A": 0.5} if len(history.sessions) < 2 else {"B": 0.5}  # noqa: PLR2004 - the first session
+        return {"A": 0.5} if len(history.sessions) < 2 else {"B": 0.5}
 
     decided = ["2021-03-01", "2021-03-03", "2021-03-04", "2021-03-05"]
     result = tt.backtest(strategy, bars, fill=fill, **{**DAILY, "rebalance": decided})
