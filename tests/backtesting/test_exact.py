@@ -76,6 +76,22 @@ def test_a_symbol_that_pauses_is_kept() -> None:
     assert len(result.trades) == 1
 
 
+@pytest.mark.parametrize("fill", ["close", "next_open"])
+def test_a_symbol_that_pauses_is_not_sold_at_a_price_of_before(fill: str) -> None:
+    """Wanted no more while it is halted, it is sold where it trades again: 50 shares at 4, not at 10."""
+    bars = bars_of({"A": [10.0, 10.0, NAN, NAN, 4.0, 4.0, 4.0], "B": [1.0] * 7})
+
+    def strategy(history: tt.History, _equity: float) -> dict[str, float]:
+        return {"A": 0.5} if len(history.sessions) < 2 else {"B": 0.5}
+
+    decided = ["2021-03-01", "2021-03-03", "2021-03-04", "2021-03-05"]
+    result = tt.backtest(strategy, bars, fill=fill, **{**DAILY, "rebalance": decided})
+    sold = result.trades.filter(symbol="A", side="sell").rows()
+    day = date(2021, 3, 5) if fill == "close" else date(2021, 3, 8)
+    assert sold == [(day, "A", "sell", 50.0, 4.0, 0.0)]
+    assert result.value.tolist() == [1000.0, 1000.0, 1000.0, 1000.0, 700.0, 700.0, 700.0]
+
+
 def test_a_late_listing_enters_when_it_has_a_bar() -> None:
     """Before its first bar its weight stays in cash."""
     bars = bars_of({"A": [NAN, NAN, 10.0, 10.0], "B": [1.0] * 4})
@@ -122,6 +138,23 @@ def test_a_benchmark_is_bought_once() -> None:
     """All the cash in one symbol at its first close."""
     bars = bars_of({"A": [10.0, 11.0], "B": [2.0, 3.0]})
     result = tt.backtest(always(A=1.0), bars, benchmark="B", **DAILY)
+    assert result.benchmark is not None
+    assert result.benchmark.tolist() == [1000.0, 1500.0]
+
+
+def test_a_strategy_is_shown_its_own_symbols_and_one_without_sees_all() -> None:
+    """What it names by `symbols` is its universe; the benchmark is not, unless it is among them."""
+    shown = []
+
+    def strategy(history: tt.History, _equity: float) -> dict[str, float]:
+        shown.append(history.symbols)
+        return {}
+
+    bars = bars_of({"A": [10.0, 11.0], "B": [2.0, 3.0], "C": [1.0, 1.0]})
+    tt.backtest(strategy, bars, benchmark="B", **DAILY)
+    strategy.symbols = ("A", "C")  # type: ignore[attr-defined]  # what a strategy may carry
+    result = tt.backtest(strategy, bars, benchmark="B", **DAILY)
+    assert shown == [("A", "B", "C"), ("A", "C")]
     assert result.benchmark is not None
     assert result.benchmark.tolist() == [1000.0, 1500.0]
 

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ import trimtab as tt
 from backtesting.small import NAN, always, bars_of
 from core.books import books, executions, risks
 from trimtab.backtesting.docket import Docket, Entry, verdicts
+from trimtab.backtesting.limits import limits_of
 from trimtab.core.sizing import size
 
 if TYPE_CHECKING:
@@ -158,16 +160,37 @@ def test_many_symbols_are_planned_as_few_are() -> None:
     assert len(few.trades) > 50
 
 
+@pytest.mark.parametrize("limited", ["A", "B"])
+def test_a_missing_bar_moves_no_limit_to_another_symbol(limited: str) -> None:
+    """A is listed late and misses a bar; the limit of one symbol holds for that one, as judged one by one."""
+    a = [NAN] * 30 + [10.0, 10.0, 10.0, NAN] + [10.0] * 76
+    bars = bars_of({"A": a, "B": [10.0] * 110, "C": [10.0] * 110})
+
+    def strategy(history: tt.History, _equity: float) -> dict[str, float]:
+        return {"A": 0.2, "B": 0.5 if len(history.sessions) // 4 % 2 else 0.1, "C": 0.1}
+
+    limits = {
+        "risk": {"max_order_size": 0.2, "max_order_size_by_symbol": {limited: 0.3}, "max_turnover": 2.0}
+    }
+    result = tt.backtest(strategy, bars, rebalance="daily", config=limits, **LIVE)
+    assert [code for _, code, _ in result.told()] == ["no_bar"]
+    risk = limits_of(limits)[1]
+    assert all(verdict.passed for entry in result.planned for verdict in verdicts(entry, risk))
+    worth = dict(result.trades.group_by("symbol").agg((pl.col("qty") * pl.col("price")).max()).iter_rows())
+    assert (worth["B"] > 250.0) == (limited == "B")
+    assert len(result.trades) > 50
+
+
 @settings(deadline=None)
-@given(st.lists(st.tuples(books(), executions, risks), min_size=1, max_size=5), risks)
+@given(st.lists(st.tuples(books(), executions, risks, st.booleans()), min_size=1, max_size=5), risks)
 def test_plans_judged_together_are_judged_as_one_by_one(
-    drawn: list[tuple[Book, Execution, Risk]], risk: Risk
+    drawn: list[tuple[Book, Execution, Risk, bool]], risk: Risk
 ) -> None:
-    """The first refused plan of a docket is the first that its own verdicts refuse."""
-    risk = risk.model_copy(update={"max_order_size_by_symbol": {}})
+    """The first refused plan of a docket is the first that its own verdicts refuse, whatever its symbols."""
     docket, alone = Docket(risk), []
-    for row, (book, execution, made_with) in enumerate(drawn):
-        book = replace(book, sent=0.0, universe=8)  # noqa: PLW2901 - as a backtest has it
+    for row, (book, execution, made_with, turned) in enumerate(drawn):
+        symbols = book.symbols[::-1] if turned else book.symbols
+        book = replace(book, symbols=symbols, sent=0.0, universe=8)  # noqa: PLW2901 - as a backtest has it
         entry = Entry(
             row, np.arange(len(book.symbols)), book, size(book, execution, made_with), 0.1, 0.2, None
         )

@@ -23,6 +23,10 @@ def decide(history, equity):
     seen.append(1)
     return {"AAA": 0.1 * (len(seen) % 5)}
 """
+ALL_SHOWN = """
+def decide(history, equity):
+    return dict.fromkeys(history.symbols, 0.9 / len(history.symbols))
+"""
 FIRST, LAST = date(2020, 6, 1), date(2021, 5, 28)
 
 
@@ -52,6 +56,19 @@ def test_a_backtest_plays_the_configured_strategy_as_the_bot_would(desk: Desk, d
     assert [year["year"] for year in done.document["yearly"]] == [2020, 2021]
     assert done.document["terms"]["plan"] == "live"
     assert desk.files() == before
+
+
+@pytest.mark.parametrize("plan", ["exact", "live"])
+def test_a_benchmark_is_beside_the_strategy_and_never_shown_to_it(desk: Desk, data: str, plan: str) -> None:
+    """A strategy that holds all it is shown trades its universe, and does as well as without a benchmark."""
+    (desk.folder / "mine.py").write_text(ALL_SHOWN)
+    desk.write(strategy={"name": "mine:decide"}, universe=["AAA", "BBB"])
+    words = ("--data", data, "--plan", plan, "--out", "out", "--json")
+    alone = desk("backtest", *words).document["stats"]
+    beside = desk("backtest", *words, "--benchmark", "CCC").document["stats"]
+    assert {name: beside[name] for name in alone} == alone
+    assert set(beside) > set(alone)
+    assert set(pl.read_parquet(desk.folder / "out/trades.parquet")["symbol"]) == {"AAA", "BBB"}
 
 
 def test_people_read_figures_years_and_notes(desk: Desk, data: str) -> None:

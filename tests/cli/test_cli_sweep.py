@@ -114,6 +114,20 @@ def test_people_read_the_best_the_picks_and_the_warning(swept: Desk) -> None:
     assert max(map(len, done.out.splitlines())) <= 100
 
 
+def test_windows_that_overlap_are_said_to_be_left_out(desk: Desk) -> None:
+    """A step of half the sessions to judge by: every second window counts, in the text and on the page."""
+    tried = {"params": {"lookback": [42, 63], "top_n": 2}, "universes": {"all": list(SYMBOLS)}}
+    laid_out(desk.folder, **tried, walk_forward={"train": 250, "test": 125, "step": 63})
+    done = desk(*SWEEP)
+    found = json.loads((desk.folder / "grid-sweep/summary.json").read_text())
+    after, windows = found["out_of_sample"], found["windows"]
+    assert windows > after["windows"] > 1
+    assert after["daily_returns"] == after["windows"] * 125
+    assert f"Of {windows} windows {after['windows']} are counted here" in " ".join(done.out.split())
+    page = (desk.folder / "grid-sweep/sweep.html").read_text()
+    assert f"the picks of {after['windows']} windows that do not overlap" in page
+
+
 def test_a_plain_grid_says_that_nothing_was_kept_to_judge_by(desk: Desk) -> None:
     """Without walk_forward; the configuration's own strategy, universe and schedule; the live plan."""
     laid_out(desk.folder)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
+from backtesting.small import NAN, bars_of
 from docs.snippets import OUTSIDE, SERVING, Block, Reader, blocks, left, lines, missing
 from rules.copied import ROOT, project_files
 from trimtab.adapters.sample import synthetic
@@ -63,6 +64,24 @@ def test_what_a_page_says_to_type_works(tmp_path: Path, page: str) -> None:
             reader.read(block)
         except AssertionError as wrong:
             raise AssertionError(f"{page}, line {block.line}: {wrong}") from None
+
+
+MINE = [(page, block) for page in PAGES for block in of(page) if block.text.startswith("# mine.py")]
+
+
+@pytest.mark.parametrize(("page", "block"), MINE, ids=[page for page, _ in MINE])
+def test_a_strategy_that_a_page_shows_leaves_what_has_no_price_alone(page: str, block: Block) -> None:
+    """One listed too late, one without a bar today and one never: none is held; nothing else is cash."""
+    held: dict[str, Any] = {}
+    exec(compile(block.text, page, "exec"), held)  # noqa: S102 - a page of the project
+    closes = {"A": [10.0, 10.0, 11.0], "B": [NAN, 9.0, 20.0], "C": [9.0, 20.0, NAN], "D": [NAN] * 3}
+    assert held["strongest"](list("ABCD"), days=3)(bars_of(closes).history(), 1e5) == {"A": 1.0}
+    assert held["strongest"](list("BCD"), days=3)(bars_of(closes).select("BCD").history(), 1e5) == {}
+
+
+def test_the_pages_that_show_a_strategy_are_these() -> None:
+    """None escapes by another first line."""
+    assert [page for page, _ in MINE] == ["docs/configuration.md", "docs/strategy.md"]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(b.language in READ for b in of(page))])

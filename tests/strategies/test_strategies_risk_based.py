@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import pdist, squareform
 
 from rules.copied import ROOT
 from strategies.histories import history, walk
@@ -105,6 +107,39 @@ def test_hierarchical_risk_parity_clusters_by_the_nearest() -> None:
     covariance[0, 1] = covariance[1, 0] = 1.0
     expected = [3 / 32, 3 / 32, 3 / 16, 5 / 24, 5 / 24, 5 / 24]  # the halves' variances are 3/9 and 5/9
     assert hierarchical_risk_weights(covariance, correlation) == pytest.approx(expected)
+
+
+def halved(covariance: NDArray[np.float64], order: list[int]) -> NDArray[np.float64]:
+    """Give the weights of an order that is halved again and again, each half by 1 / variance."""
+    if len(order) == 1:
+        return np.eye(len(covariance))[order[0]]
+    halves = [order[: len(order) // 2], order[len(order) // 2 :]]
+    variances = []
+    for half in halves:
+        inner = covariance[np.ix_(half, half)]
+        weights = 1 / np.diag(inner) / (1 / np.diag(inner)).sum()
+        variances.append(weights @ inner @ weights)
+    left, right = (halved(covariance, half) for half in halves)
+    share = variances[1] / sum(variances)
+    return share * left + (1 - share) * right
+
+
+def test_hierarchical_risk_parity_clusters_the_distances_and_not_their_columns() -> None:
+    """SciPy's own clusters of sqrt((1 - r) / 2); those of that matrix's columns, the paper's, can differ."""
+    others = 0
+    for seed in range(20):
+        covariance = random_covariance(8, seed)
+        volatility = np.sqrt(np.diag(covariance))
+        distance = np.sqrt(np.clip((1 - covariance / np.outer(volatility, volatility)) / 2, 0, 1))
+        np.fill_diagonal(distance, 0.0)
+        here, paper = (
+            halved(covariance, leaves_list(linkage(pairs, "single")).tolist())
+            for pairs in (squareform(distance, checks=False), pdist(distance))
+        )
+        assert hierarchical_risk_weights(covariance) == pytest.approx(here)
+        others += not np.allclose(here, paper)
+    assert others
+    assert "columns of that matrix" in " ".join((hierarchical_risk_parity.__doc__ or "").split())
 
 
 def test_hierarchical_risk_parity_of_halves_without_risk() -> None:

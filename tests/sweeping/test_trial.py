@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from sweeping.kit import SYMBOLS, made_up
 from trimtab.backtesting.track import track_of
 from trimtab.core.bars import Bars
 from trimtab.sweeping.cells import Cell, Window
-from trimtab.sweeping.judged import Outcome, picks, pooled, standings
+from trimtab.sweeping.judged import Outcome, following, picks, pooled, standings, summary
 from trimtab.sweeping.trial import Common, moments, trial
 
 BARS = made_up()
@@ -98,6 +100,51 @@ def test_a_pick_is_the_best_in_sample_and_told_its_place_after() -> None:
     assert pick.after_median == pytest.approx(0.7)
     assert 0 < pick.by_luck < 1.5
     assert [one.cell.combination for one in standings(tried)] == [1, 2, 0, 3]
+
+
+def months(first: int, step: int, count: int) -> list[Window]:
+    """Give windows of a year to choose by and half a year to judge by, one each `step` months."""
+    firsts = [str(np.datetime64("2010-01") + i) + "-01" for i in range(first, first + step * count + 18)]
+    return [Window(*(firsts[i + k] for k in (0, 12, 18))) for i in range(0, step * count, step)]
+
+
+def judged(windows: list[Window]) -> list[Outcome]:
+    """Give one combination that gains 10 % in each window, and in the 126 sessions after it."""
+    side = {**moments(np.array([0.01, -0.005] * 63)), "sharpe": 1.0, "total_return_pct": 10.0}
+    return [Outcome(cell(window), window.start, side, side) for window in windows]
+
+
+@pytest.mark.parametrize(
+    ("windows", "counted"),
+    [
+        (months(0, 6, 4), 4),
+        (months(0, 9, 3), 3),
+        (months(0, 3, 8), 4),
+        (months(0, 6, 4) + months(3, 6, 4), 4),
+        (months(3, 6, 4) + months(0, 6, 4)[::-1], 4),
+        (months(0, 1, 6), 1),
+    ],
+)
+def test_only_windows_that_follow_one_another_are_compounded(windows: list[Window], counted: int) -> None:
+    """Of half years that overlap the earliest counts: its sessions are had once."""
+    found = summary(judged(windows))
+    after = found["out_of_sample"]
+    assert (after["windows"], after["daily_returns"]) == (counted, counted * 126)
+    assert after["total_return_pct"] == pytest.approx(100 * (1.1**counted - 1))
+    assert len(found["picks"]) == len(windows)
+    spans = [(pick.window.end, pick.window.test_end) for pick in following(picks(judged(windows)))]
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
+
+
+def test_sessions_to_choose_by_that_overlap_have_no_return_together() -> None:
+    """A year each half year; those of years apart have one. Without sessions to judge by it is the same."""
+    assert summary(judged(months(0, 6, 4)))["in_sample"]["total_return_pct"] is None
+    assert summary(judged(months(0, 6, 4)))["in_sample"]["sharpe"] is not None
+    apart = summary(judged(months(0, 13, 2)))["in_sample"]
+    assert apart["total_return_pct"] == pytest.approx(21.0)
+    plain = [Window("2010-01-04", "2010-12-31"), Window("2010-06-01", "2011-12-30")]
+    found = summary(judged(plain))
+    assert (found["out_of_sample"], found["in_sample"]["total_return_pct"]) == (None, None)
 
 
 def test_the_sharpe_ratio_of_moments_is_the_statistics() -> None:

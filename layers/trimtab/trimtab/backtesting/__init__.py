@@ -59,7 +59,8 @@ def backtest(  # noqa: PLR0913, PLR0917 - the contract's names, then what else a
 
     Args:
         strategy: a pure function of `History` (bars up to the decision) and equity (USD) to weights.
-        bars: daily bars; NaN where a symbol is not listed yet, or no more.
+        bars: daily bars; NaN where a symbol is not listed yet, or no more. A strategy with `symbols` is shown
+            those of them alone, any other all.
         start: the first session, a New York date, inclusive; history always begins with the data.
         end: the last session, inclusive; it never decides.
         rebalance: `daily`, `weekly`, `monthly`, `quarterly` (at a period's last close), or sessions.
@@ -137,18 +138,18 @@ def _scene(
     terms: Terms,
     progress: Callable[[float], None] | None,
 ) -> Scene:
-    """Set the scene: the live plan shows a strategy its own symbols, and as much history as a run does."""
-    fill = cast("Fill", terms.fill)
+    """Set the scene: a strategy's own symbols, and under the live plan as much history as a run shows."""
+    fill, shown = cast("Fill", terms.fill), _universe(strategy, bars)
     if terms.plan != "live":
-        return Scene(bars, strategy, rows, fill, terms.fractional, progress=progress)
+        return Scene(shown, strategy, rows, fill, terms.fractional, progress=progress)
     lookback = getattr(strategy, "lookback_sessions", None)
     least = getattr(strategy, "least_history", lookback) or 0
-    shown, seen = _universe(strategy, bars), lookback or LOOKBACK_SESSIONS
+    seen = lookback or LOOKBACK_SESSIONS
     return Scene(shown, strategy, rows, fill, terms.fractional, seen, least, progress)
 
 
 def _universe(strategy: Rule, bars: Bars) -> Bars:
-    """Give the bars of what the strategy says it may weight, as a live run shows them; else all.
+    """Give the bars of what the strategy says it may weight, as a run shows them; else all.
 
     Raises:
         Misconfigured: one of its symbols has no bars.

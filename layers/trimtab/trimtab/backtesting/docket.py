@@ -7,6 +7,7 @@ at a time by the same rules as a live run's. At the first one that is refused it
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -62,12 +63,18 @@ class Docket:
         """Judge what waits; give the first plan that a rule refuses, and forget those after it."""
         if not self.waiting:
             return None
-        fine = passes(*_stacked(self.waiting), self.risk)
+        fine = np.concatenate([passes(*_stacked(part), self.risk) for part in self._parts()])
         bad = len(fine) if fine.all() else int(np.argmin(fine))
         first = self.waiting[bad] if bad < len(fine) else None
         self.passed += [entry._replace(undo=None) for entry in self.waiting[:bad]]
         self.waiting = []
         return first
+
+    def _parts(self) -> list[list[Entry]]:
+        """Split what waits into what can be stacked: a limit of a symbol's own stands in one column alone."""
+        if not self.risk.max_order_size_by_symbol:
+            return [self.waiting]
+        return [list(alike) for _, alike in groupby(self.waiting, key=lambda entry: entry.book.symbols)]
 
 
 def verdicts(entry: Entry, risk: Risk) -> tuple[Verdict, ...]:
@@ -78,7 +85,10 @@ def verdicts(entry: Entry, risk: Risk) -> tuple[Verdict, ...]:
 
 
 def _stacked(entries: list[Entry]) -> tuple[Plan, Conditions]:
-    """Put k plans into one of arrays (k, w); a shorter one is filled up with nothing at a price of 1."""
+    """Put k plans into one of arrays (k, w); a shorter one is filled up with nothing at a price of 1.
+
+    Where symbols have limits of their own, all must be of the same symbols.
+    """
     k, width = len(entries), max(len(entry.columns) for entry in entries)
     weights, held, quantity, asked = (np.zeros((k, width)) for _ in range(4))
     price, volume = np.ones((k, width)), np.full((k, width), np.inf)

@@ -38,18 +38,19 @@ def _target(
 ) -> NDArray[np.float64]:
     """Give the shares (m,) that the weights stand for at the closes of `row`, where some have no bar there.
 
-    Without a bar a symbol can't be bought. One that is held keeps its shares if it trades again later, and
-    else is sold.
+    Without a bar a symbol can't be bought. One that is held keeps its shares if it trades again later, wanted
+    or not, and else is sold.
     """
     target = np.zeros(len(weights))
+    held = ledger.held
+    for column in held[np.isnan(scene.bars.close[row].take(held))].tolist():
+        if scene.trades_after(column, row):
+            target[column] = ledger.shares[column]
     goal = weights.nonzero()[0]
     price = scene.bars.close[row].take(goal)
     if math.isnan(price.dot(price)):
         missing = np.isnan(price)
         for column in goal[missing].tolist():
-            held = ledger.shares[column]
-            if held > 0 and scene.trades_after(column, row):
-                target[column] = held
             scene.note_missing(row, column)
         goal, price = goal[~missing], price[~missing]
     target[goal] = weights.take(goal) * equity / price
@@ -61,7 +62,7 @@ def _trade(
 ) -> None:
     """Trade signed shares (m,) at the closes of `row`, `price` (m,), or at the next opens.
 
-    What has no bar on `row` is sold at its last close; what has no open on the next is not traded.
+    What has no bar from `row` on is sold at its last close; what has no open on the next is not traded.
     """
     columns = change.nonzero()[0]
     if len(columns) < len(change):

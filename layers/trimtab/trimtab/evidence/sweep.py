@@ -113,14 +113,17 @@ def _headline(seen: _Seen) -> Element:
     pick = seen.picks[-1] if seen.picks else None
     deflated = None if pick is None or pick.deflated is None else 100 * pick.deflated
     latest = " of the last window" if len(seen.picks) > 1 else ""
+    counted = len(seen.picks) if after is None else after["windows"]
+    some = f"the picks of {number(counted, 0)} windows that do not overlap"
+    whose = "each window's pick" if counted == len(seen.picks) else some
     tiles = [
-        ("Sharpe ratio in sample", number(before["sharpe"]), "of each window's pick, all days together"),
+        ("Sharpe ratio in sample", number(before["sharpe"]), f"of {whose}, all days together"),
         (
             "Sharpe ratio out of sample",
             NOTHING if after is None else number(after["sharpe"]),
             "nothing was kept to judge by"
             if after is None
-            else f"over {number(after['daily_returns'], 0)} days",
+            else f"of {whose}, over {number(after['daily_returns'], 0)} days",
         ),
         (
             "By luck",

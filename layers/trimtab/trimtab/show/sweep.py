@@ -19,6 +19,8 @@ TERMS = ("universe", "rebalance", "fill", "cost_bps")
 BEST, PICKS, FAILURES = 10, 12, 5
 """Rows that a terminal shows; the page and the table have all."""
 
+OVERLAP = "Of {1:,} windows {0:,} are counted here: the others' sessions after overlap with theirs."
+
 
 def sweep_text(document: Document, page: Page) -> str:
     """Say what a sweep found."""
@@ -123,10 +125,12 @@ def _walked(document: Document, page: Page) -> str:
     if after is None:
         text = 'Nothing was kept to judge by: all figures above are in sample. "walk_forward" keeps some.'
         return page.wrap(text)
+    chosen = len(document["picks"])
+    left = "" if after["windows"] == chosen else f" {OVERLAP.format(after['windows'], chosen)}"
     return page.wrap(
         f"Choosing the best anew at the end of each window: Sharpe ratio {_number(before['sharpe'])} where "
         f"it was chosen, {_number(after['sharpe'])} in the {after['daily_returns']:,} sessions after ("
-        f"{_number(after['total_return_pct'], ' %')} in all)."
+        f"{_number(after['total_return_pct'], ' %')} in all).{left}"
     )
 
 

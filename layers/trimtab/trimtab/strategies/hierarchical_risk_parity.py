@@ -25,7 +25,9 @@ def hierarchical_risk_parity(symbols: Sequence[str], lookback: int = 252, weight
     inverse-variance portfolio. Sample covariance (n - 1) of the last `lookback` daily returns
     C[t] / C[t-1] - 1. A symbol without a bar in each of the last `lookback` + 1 sessions, or whose close
     never moved, has weight 0 and the others share; none left: all cash. Lopez de Prado, "Building
-    Diversified Portfolios that Outperform Out of Sample", Journal of Portfolio Management, 2016.
+    Diversified Portfolios that Outperform Out of Sample", Journal of Portfolio Management, 2016, except
+    that the paper clusters by the Euclidean distance between the columns of that matrix of distances. Here
+    the distances themselves are clustered, as in PyPortfolioOpt; the order, and so the weights, can differ.
 
     Raises:
         ValueError: no symbols, one named twice, `lookback` below 2 sessions, or `weight` not in 0 to 1.
@@ -68,7 +70,7 @@ def _correlation(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _clustered(correlation: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give the places 0 to n - 1 in the order of the clusters' leaves."""
+    """Give the places 0 to n - 1 in the order of the clusters' leaves, by the distances themselves."""
     hierarchy = scipy_part("cluster.hierarchy", "hierarchical_risk_parity")
     n = len(correlation)
     if n == 1:

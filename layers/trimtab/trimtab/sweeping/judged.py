@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
     from trimtab.sweeping.cells import Cell, Window
 
-__all__ = ["Outcome", "Pick", "Standing", "picks", "pooled", "standings", "summary"]
+__all__ = ["Outcome", "Pick", "Standing", "following", "picks", "pooled", "standings", "summary"]
 
 BY = "sharpe"
 """The figure that combinations are compared by."""
@@ -108,10 +109,11 @@ def _deflated(best: Outcome, trials: int, variance: float) -> float | None:
     return deflated_sharpe(mean / deviation, int(count), skewness, kurtosis, trials=trials, variance=variance)
 
 
-def pooled(sides: Sequence[Mapping[str, object] | None]) -> Document:
-    """Give the figures of windows that follow one another as of one: return, Sharpe ratio, days.
+def pooled(sides: Sequence[Mapping[str, object] | None], *, apart: bool = True) -> Document:
+    """Give the figures of windows as of one: return, Sharpe ratio, days.
 
-    Daily means and squares are added up, so the ratio is exactly that of all their days together.
+    Daily means and squares are added up, so the ratio is exactly that of all their days together. Where the
+    windows do not stand `apart`, a day counts once a window, and no return is theirs together: None.
     """
     known = [side for side in sides if side is not None and side.get("daily_deviation") is not None]
     counts, means, spreads, returns = (
@@ -128,7 +130,7 @@ def pooled(sides: Sequence[Mapping[str, object] | None]) -> Document:
         "windows": len(known),
         "daily_returns": int(days),
         "sharpe": mean / deviation * ROOT if deviation > 0 else None,
-        "total_return_pct": 100 * (float(np.prod(1 + returns / 100)) - 1),
+        "total_return_pct": 100 * (float(np.prod(1 + returns / 100)) - 1) if apart else None,
     }
 
 
@@ -179,6 +181,7 @@ def _mean(values: object) -> float | None:
 def summary(outcomes: Sequence[Outcome]) -> Document:
     """Give what a sweep found: counts, the best combinations, each window's pick, and how far luck goes."""
     chosen, ranked = picks(outcomes), standings(outcomes)
+    walked = following(chosen)
     failed = [one for one in outcomes if one.failed is not None]
     return {
         "strategy": outcomes[0].cell.strategy,
@@ -189,8 +192,8 @@ def summary(outcomes: Sequence[Outcome]) -> Document:
         "failures": _failures(failed),
         "best": [_standing_document(one) for one in ranked[:SHOWN] if one.before is not None],
         "picks": [_pick_document(pick) for pick in chosen],
-        "in_sample": pooled([pick.best.in_sample for pick in chosen]),
-        "out_of_sample": _walked(chosen),
+        "in_sample": _tried(walked or chosen),
+        "out_of_sample": pooled([pick.best.out_of_sample for pick in walked]) if walked else None,
         "warning": warning(chosen),
     }
 
@@ -212,10 +215,27 @@ def _failures(failed: Sequence[Outcome]) -> list[Document]:
     ]
 
 
-def _walked(chosen: Sequence[Pick]) -> Document | None:
-    """Give what came of choosing anew at each window's end; None where nothing was kept to judge by."""
-    sides = [pick.best.out_of_sample for pick in chosen]
-    return pooled(sides) if any(side is not None for side in sides) else None
+def following(chosen: Sequence[Pick]) -> list[Pick]:
+    """Give the picks whose sessions to judge by follow one another: of windows that overlap, the earliest.
+
+    What several windows say of the same sessions is no more than one of them says. Without such sessions
+    there are none.
+    """
+    found: list[Pick] = []
+    until = ""
+    for pick in sorted(chosen, key=lambda one: one.window.test_end or ""):
+        begin, end = pick.window.end, pick.window.test_end  # ISO dates: their order is that of time
+        if end is not None and pick.best.out_of_sample is not None and begin >= until:
+            found.append(pick)
+            until = end
+    return found
+
+
+def _tried(chosen: Sequence[Pick]) -> Document:
+    """Give the figures of picks where they were chosen; those sessions mostly overlap."""
+    spans = sorted((pick.window.start, pick.window.end) for pick in chosen)
+    apart = all(later[0] > earlier[1] for earlier, later in itertools.pairwise(spans))
+    return pooled([pick.best.in_sample for pick in chosen], apart=apart)
 
 
 def _standing_document(one: Standing) -> Document:
