@@ -114,7 +114,7 @@ def test_announced_actions_stand_in_the_record(root: Path) -> None:
 
 
 def test_a_split_of_today_halts_for_a_session(root: Path) -> None:
-    """The broker and the feed each take it in when they do: nothing is sized until both have, a session later."""
+    """Broker and feed each take it in when they do: nothing is sized until both have, a session later."""
     tape = make_tape()
     split, row = tape.split.copy(), row_of(tape, START)
     grids = {name: getattr(tape, name).copy() for name in ("open", "high", "low", "close")}

@@ -257,7 +257,7 @@ def test_an_open_sell_outside_our_symbols_is_left_alone(root: Path) -> None:
 
 @pytest.mark.parametrize("when", ["before", "between"])
 def test_the_cash_that_a_persons_open_buy_needs_is_not_spent(root: Path, when: str) -> None:
-    """Cash is not less by an order that may fill later: with ours it would fill on margin. Any symbol, any run."""
+    """Cash is not less by an order that may fill later: with ours it would fill on margin."""
     lab = make_lab(root, {"AAA": 0.2, "BBB": 0.3})
     if when == "between":
         with pytest.raises(Killed):

@@ -118,8 +118,8 @@ def _earlier(world: World, mandate: Mandate, today: Today, h8: str) -> list[Brok
     """Give what earlier sessions of ours left open.
 
     Raises:
-        Halted: an open order of another bot, of anybody on our symbols, or to buy anything: the account's cash
-            is not less by it, and would be spent twice.
+        Halted: an open order of another bot, of anybody on our symbols, or to buy anything: the cash is not
+            less by it, and would be spent twice.
     """
     ours, of_today, stale = f"tt1-{h8}-", f"tt1-{h8}-{today.session:%Y%m%d}-", []
     for order in world.broker.open_orders():

@@ -33,8 +33,8 @@ NEWS_SESSIONS = 5
 def fetch(world: World, mandate: Mandate, today: Today, evidence: Evidence) -> Bars:
     """Fetch the daily bars of the universe that strategy and gates need, up to the last complete session.
 
-    With them come the corporate actions of these sessions, which say what may have moved the prices, and those
-    of the session itself, which may have moved the holdings since.
+    With them come the corporate actions of these sessions, which say what may have moved the prices, and
+    those of the session itself, which may have moved the holdings since.
 
     Raises:
         Unreachable: the feed fails past its retries.

@@ -59,8 +59,8 @@ def judge_values(
 
     The broker books a split before the session opens, and the feed rebases its bars: where one has and the
     other has not, shares after the split at a price before it, or the other way round, would make an equity
-    that is not there, and every other symbol would be sold or bought for it. `fresh` are the actions since the
-    last bars; a split that nobody has told of shows in a value a share as far from its last close as the
+    that is not there, and every other symbol would be sold or bought for it. `fresh` are the actions since
+    the last bars; a split that nobody has told of shows in a value a share as far from its last close as the
     smallest usual split brings it.
     """
     held = {p.symbol: p for p in portfolio.positions if p.qty > 0 and last.get(p.symbol, 0.0) > 0}
