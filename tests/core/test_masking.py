@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.core.masking import MASK, NAMES, blanked, is_plain, lost, maimed, masked
+from trimtab.core.masking import MASK, NAMES, blanked, is_plain, lost, maimed, masked, touched
 
 PLAIN = ("positions_before", "portfolio", "BRK.B", "main-account", "2026-11-23", "100000.25", "-3", "1e-09")
 PLAIN += ("2026-11-23T15:00:00.050000Z", "2016-06-01")
@@ -70,6 +70,24 @@ def test_what_was_lost_is_named() -> None:
     assert lost(before, before | {"config": {"strategy": {}}}) == "a key of strategy"
     assert lost(before, before | {"config": {"strategy": {"name": "x", "params": {"name": MASK}}}}) == ""
     assert lost({"universe": ["A", "B"]}, {"universe": ["A", MASK]}) == "universe"
+
+
+def test_what_was_touched_is_named() -> None:
+    """Any text, by the keys that lead to it; a masked key by what held it, and a list as a whole."""
+    before = {"data": {"file": "a.parquet"}, "strategy": {"params": {"note": [{"b": "c"}]}}}
+    assert touched(before, before, "config") == ""
+    assert touched(before, before | {"data": {"file": MASK}}, "config") == "config.data.file"
+    masked_key = before | {"strategy": {"params": {MASK: [{"b": "c"}]}}}
+    assert touched(before, masked_key, "config") == "config.strategy.params"
+    in_list = before | {"strategy": {"params": {"note": [{"b": MASK}]}}}
+    assert touched(before, in_list, "config") == "config.strategy.params.note"
+
+
+@given(documents)
+def test_whatever_is_masked_is_touched(document: object) -> None:
+    """And nothing else."""
+    gone = masked(document, lambda _text: MASK, lambda _name: True)
+    assert bool(touched(document, gone, "x")) == (document != gone)
 
 
 def test_a_record_without_its_keys_is_known() -> None:

@@ -101,6 +101,19 @@ def lost(before: object, after: object, name: str = "") -> str:
     return name if name in NAMES and before != after else ""
 
 
+def touched(before: object, after: object, at: str) -> str:
+    """Name what masking changed first, with the keys that lead to it after `at`; empty: nothing.
+
+    Of a key that was itself masked, what held it is named; of a list, the list.
+    """
+    if before == after:
+        return ""
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        found = (touched(inner, after[key], f"{at}.{key}") for key, inner in before.items())
+        return next(filter(None, found), "")
+    return at
+
+
 def maimed(document: object, name: str = "") -> bool:
     """Say whether a key of ours was masked once: no reader finds its way in such a document."""
     if name == "params":
