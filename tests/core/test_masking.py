@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from trimtab.core.masking import MASK, NAMES, blanked, is_plain, lost, maimed, masked, touched
 
 PLAIN = ("positions_before", "portfolio", "BRK.B", "main-account", "2026-11-23", "100000.25", "-3", "1e-09")
-PLAIN += ("2026-11-23T15:00:00.050000Z", "2016-06-01")
+PLAIN += ("2026-11-23T15:00:00.050000Z", "2016-06-01", "Retirement", "Main-Account", "CORE_us.Equity", "_x")
 ODD = ("ira-2026", "canary-4f0b77", "two words", "", "1234567890123456", "x" * 33, "https://a.example/b")
+ODD += ("QwErTyUiOp", "AbCdEfGh-IjK", "camelCase", "main-aCcount", "IShares", "a" * 33)
 
 
 def test_words_and_figures_are_plain() -> None:
-    """Letters with their joints, numbers, dates and instants; nothing that mixes them, or is longer."""
+    """Words with their joints, numbers, dates and instants; nothing that mixes these, or cases."""
     assert [text for text in PLAIN if not is_plain(text)] == []
     assert [text for text in ODD if is_plain(text)] == []
 
