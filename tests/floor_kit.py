@@ -60,7 +60,7 @@ class Stage:
     """The outside as a test wants it: time stands still but for sleeping; `log` is what was asked, and when.
 
     `on_submit` answers a POST, `on_cancel` a DELETE, `on_sleep` sees each pause's end. `hidden` ids are in no
-    list, though a look-up finds them. `gone` reads raise.
+    list, though a look-up finds them. `gone` reads raise; `slow` ones take so many seconds.
     """
 
     seconds: float = 0.0
@@ -72,6 +72,7 @@ class Stage:
     quoted: dict[str, Quote] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    slow: dict[str, float] = field(default_factory=dict)
     log: list[tuple[float, str, str]] = field(default_factory=list)
     requests: list[OrderRequest] = field(default_factory=list)
     left: Callable[[], float] = lambda: math.inf
@@ -97,6 +98,7 @@ class Stage:
 
     def _note(self, verb: str, what: str = "") -> None:
         self.log.append((self.seconds, verb, what))
+        self.seconds += self.slow.get(verb, 0.0)
         if verb in self.gone:
             raise Unreachable(f"{verb} can't be read")
 
@@ -116,8 +118,10 @@ class Stage:
     # the broker's and the market's
 
     def now(self) -> datetime:
-        """Give the time."""
-        return START + timedelta(seconds=self.seconds)
+        """Give the time, of before the answer came."""
+        moment = START + timedelta(seconds=self.seconds)
+        self.seconds += self.slow.get("now", 0.0)
+        return moment
 
     def account(self) -> Account:
         """Give the account."""

@@ -113,7 +113,7 @@ COLUMNS = {
     "price": "USD a share",
     "qty": "shares",
     "reason": "opens with the code, then says why",
-    "resumed": "the last `trimtab resume` that the run knew of",
+    "resumed": "the last `trimtab resume` that lifted a flag, as far as the run knew",
     "rule": "the rule or gate",
     "run_id": "the run; of an order, the one that recorded it first",
     "seconds": "how long",

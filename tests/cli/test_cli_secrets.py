@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backtesting.walks import bars_of
 from scripted_http import Reply, ScriptedServer
+from trimtab.adapters.sample import synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,12 +149,49 @@ def test_a_key_in_the_place_of_a_name_begins_nothing(secret: Desk, monkeypatch: 
     secret.write(portfolio="my-retirement-2040")
     done = secret("run", "--json")
     assert (done.status, done.document["error"]["code"]) == (2, "secret_as_name")
-    assert done.document["error"]["seen"] == "a key or a URL of the environment in portfolio"
+    assert done.document["error"]["seen"] == "a key or a URL, or part of one, in portfolio"
     found = {check["name"]: check["status"] for check in secret("doctor", "--json").document["checks"]}
     assert found["keys"] == "FAIL"
     assert not [name for name in secret.files() if "record.json" in name]
     assert secret("halt").status == 0
     check(secret, done.out, done.err)
+
+
+NOTED = """
+def noted(symbols, note):
+    def strategy(history, equity):
+        return dict.fromkeys(symbols, 0.5)
+    strategy.symbols = tuple(symbols)
+    return strategy
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "note"),
+    [
+        ("data.file", {}),
+        ("strategy.params.note", "pinged as retirement-2026"),
+        ("strategy.params.note.about", {"about": ["retirement", "retirement-2026"]}),
+        ("strategy.params.note", {"retirement-2026": 1}),
+    ],
+)
+def test_a_secret_in_the_configuration_begins_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str, note: object
+) -> None:
+    """Masked in a record it would not be the one of its digest: the key is named, and no order is sent."""
+    (desk.folder / "noted_rule.py").write_text(NOTED)
+    bars_of(synthetic(["AAA", "BBB"])).frame().drop("raw_close").write_parquet("retirement-2026.parquet")
+    strategy = {"name": "noted_rule:noted", "params": {"symbols": ["AAA", "BBB"], "note": note}}
+    data = {"file": "retirement-2026.parquet"} if where == "data.file" else {}
+    desk.write(portfolio="retirement-2026", strategy=strategy, data=data)
+    assert desk("plan", "--json").status == 0
+    monkeypatch.setenv("TRIMTAB_HEARTBEAT_URL", "http://127.0.0.1:9/AbCdEf123456/retirement-2026")
+    for verb in ("plan", "run"):
+        done = desk(verb, "--json")
+        assert (done.status, done.document["error"]["code"]) == (2, "secret_as_name")
+        assert done.document["error"]["seen"] == f"a key or a URL, or part of one, in {where}"
+    assert not [name for name in desk.files() if "record.json" in name or "plans/" in name]
+    assert desk("halt").status == 0
 
 
 def test_a_secret_in_the_wrong_place_is_not_shown(secret: Desk, server: ScriptedServer) -> None:

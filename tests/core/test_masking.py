@@ -5,15 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.core.masking import MASK, NAMES, blanked, is_plain, lost, maimed, masked
+from trimtab.core.masking import MASK, NAMES, blanked, is_plain, lost, maimed, masked, touched
 
 PLAIN = ("positions_before", "portfolio", "BRK.B", "main-account", "2026-11-23", "100000.25", "-3", "1e-09")
-PLAIN += ("2026-11-23T15:00:00.050000Z", "2016-06-01")
+PLAIN += ("2026-11-23T15:00:00.050000Z", "2016-06-01", "Retirement", "Main-Account", "CORE_us.Equity", "_x")
 ODD = ("ira-2026", "canary-4f0b77", "two words", "", "1234567890123456", "x" * 33, "https://a.example/b")
+ODD += ("QwErTyUiOp", "AbCdEfGh-IjK", "camelCase", "main-aCcount", "IShares", "a" * 33)
 
 
 def test_words_and_figures_are_plain() -> None:
-    """Letters with their joints, numbers, dates and instants; nothing that mixes them, or is longer."""
+    """Words with their joints, numbers, dates and instants; nothing that mixes these, or cases."""
     assert [text for text in PLAIN if not is_plain(text)] == []
     assert [text for text in ODD if is_plain(text)] == []
 
@@ -70,6 +71,24 @@ def test_what_was_lost_is_named() -> None:
     assert lost(before, before | {"config": {"strategy": {}}}) == "a key of strategy"
     assert lost(before, before | {"config": {"strategy": {"name": "x", "params": {"name": MASK}}}}) == ""
     assert lost({"universe": ["A", "B"]}, {"universe": ["A", MASK]}) == "universe"
+
+
+def test_what_was_touched_is_named() -> None:
+    """Any text, by the keys that lead to it; a masked key by what held it, and a list as a whole."""
+    before = {"data": {"file": "a.parquet"}, "strategy": {"params": {"note": [{"b": "c"}]}}}
+    assert touched(before, before, "config") == ""
+    assert touched(before, before | {"data": {"file": MASK}}, "config") == "config.data.file"
+    masked_key = before | {"strategy": {"params": {MASK: [{"b": "c"}]}}}
+    assert touched(before, masked_key, "config") == "config.strategy.params"
+    in_list = before | {"strategy": {"params": {"note": [{"b": MASK}]}}}
+    assert touched(before, in_list, "config") == "config.strategy.params.note"
+
+
+@given(documents)
+def test_whatever_is_masked_is_touched(document: object) -> None:
+    """And nothing else."""
+    gone = masked(document, lambda _text: MASK, lambda _name: True)
+    assert bool(touched(document, gone, "x")) == (document != gone)
 
 
 def test_a_record_without_its_keys_is_known() -> None:

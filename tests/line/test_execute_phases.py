@@ -250,6 +250,34 @@ def test_the_window_is_looked_at_before_each_order() -> None:
         assert chains[1].ended == ("filled" if sent == 2 else "window: trading has ended for today")
 
 
+READS = ("now", "account", "positions", "orders", "quotes")
+"""What is read before an order is sent, each tried again for up to a minute."""
+
+
+@pytest.mark.parametrize("read", READS)
+def test_the_window_counts_what_was_read_before_the_order(read: str) -> None:
+    """An answer that came after the window's end: nothing is sent, whichever it was; up to the end, it is."""
+    sell = order_of("BBB", "sell", "8", base="8")
+    for seconds, sent in ((40.0, 1), (39.9, 0)):
+        stage = stage_of(slow={read: 40.0})
+        window = Window(SESSION, OPENS, START + timedelta(seconds=seconds))
+        _, (chain,) = trade(stage, [sell], window=window)
+        assert len(stage.requests) == sent
+        assert chain.ended == ("filled" if sent else "window: trading has ended for today")
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_quotes_age_counts_what_was_read_before_it(read: str) -> None:
+    """It is judged at the moment when it is there, not at one from before the other reads."""
+    sell = order_of("BBB", "sell", "8", base="8")
+    for age, sent in ((859.9, 1), (860.0, 0)):
+        stage = stage_of(slow={read: 40.0})
+        stage.quoted["BBB"] = replace(stage.quoted["BBB"], at=START - timedelta(seconds=age))
+        _, (chain,) = trade(stage, [sell], loopback=False)
+        assert len(stage.requests) == sent
+        assert chain.ended.partition(":")[0] == ("filled" if sent else "no_quote")
+
+
 @pytest.mark.parametrize(
     ("flags", "seen"),
     [

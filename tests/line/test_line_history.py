@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trimtab.adapters.exchange.tape import Tape
+    from trimtab.core.mandate import Mandate
     from trimtab.core.record import Document
 
 
@@ -209,6 +212,52 @@ def test_a_dry_run_and_a_plan_judge_the_same_and_latch_nothing(root: Path) -> No
     assert lab.trades.query("SELECT * FROM flows WHERE kind = 'CSD'") == []
     assert ended(lab.run()) == ("halted", "max_drawdown")
     assert lab.halted() is not None
+
+
+def refused(lab: Lab) -> Mandate:
+    """Run under another configuration, which a person approves then; give its mandate."""
+    other = lab.changed(config_digest="e" * 64)
+    assert ended(lab.run(other)) == ("halted", "require_approval")
+    lab.resume()
+    return other
+
+
+def test_an_approval_alone_begins_no_new_peak(root: Path) -> None:
+    """An upgrade is no fresh start: there was no flag to lift. A resume that lifts one is."""
+    tape = falling([100.0, 100.0, 90.0, 82.0])
+    lab = make_holder(root, tape, max_drawdown=0.15, max_equity_move=0.3, require_approval="always")
+    walk(lab, 2)
+    lab.exchange.step()
+    other = refused(lab)
+    again = lab.run(other)
+    assert again["outcome"] in {"traded", "in_band"}, again["reason"]
+    assert seen(again, "max_drawdown") == pytest.approx(0.1 * 0.98, abs=0.005)
+    assert again["resumed"] is None
+    lab.exchange.step(2)
+    assert ended(lab.run(other)) == ("halted", "max_drawdown")
+    lab.resume()
+    last = lab.run(other)
+    assert last["outcome"] in {"traded", "in_band"}, last["reason"]
+    assert seen(last, "max_drawdown") == 0
+
+
+def test_what_was_recorded_since_an_approval_counts_as_before(root: Path) -> None:
+    """Earlier versions took an approval for a resume: what those runs saw is still taken out."""
+    lab = make_holder(root, max_drawdown=0.01, require_approval="always")
+    walk(lab, 2)
+    lab.exchange.step()
+    other = refused(lab)
+    lab.exchange.journal(amount=Decimal(-1_500))
+    again = lab.run(other)
+    assert [flow["amount"] for flow in again["flows"]] == ["-1500.00"]
+    (event,) = lab.store.list("events/")
+    with closing(sqlite3.connect(lab.trades.path)) as rows, rows:
+        name = event.removeprefix("events/").removesuffix(".json")
+        rows.execute("UPDATE runs SET resumed = ? WHERE run_id = ?", (name, again["run_id"]))
+    lab.exchange.step()
+    record = lab.run(other)
+    assert record["outcome"] in {"traded", "in_band"}, record["reason"]
+    assert seen(record, "max_drawdown") == pytest.approx(0, abs=1e-6)
 
 
 # The move since the session before

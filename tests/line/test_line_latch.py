@@ -53,6 +53,21 @@ def test_three_bad_sessions_in_a_row_latch(root: Path) -> None:
     assert lab.halted() is not None
 
 
+def test_an_approval_alone_breaks_no_row(root: Path) -> None:
+    """It lifts no flag, so it says nothing of the sessions before it; a resume that lifts one does."""
+    lab = make_lab(root, require_approval="always")
+    assert lab.run()["outcome"] == "traded"
+    changed = lab.changed(config_digest="e" * 64)
+    for _ in range(2):
+        lab.exchange.step()
+        assert ended(lab.run(changed)) == ("halted", "require_approval")
+    lab.exchange.step()
+    lab.resume()
+    assert lab.halted() is None
+    bad(lab)
+    assert "bad_sessions" in str(lab.halted())
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_one_good_run_breaks_the_row(root: Path, place: int) -> None:
     """In whichever of the sessions, before a bad run or after it."""
@@ -121,6 +136,9 @@ def test_an_event_that_is_none_of_ours_resumes_nothing(root: Path, blob: bytes) 
     lab.store.put_if_absent("events/20990101T000000Z-0.json", blob)
     assert history.last_resume(lab.store, "main") is None
     assert lab.run()["outcome"] == "traded"
+    alone = b'{"code":"resume","portfolio":"main","flag":"halts/main","fresh":false}'
+    lab.store.put_if_absent("events/20990101T000000Z-1.json", alone)
+    assert history.last_resume(lab.store, "main") is None, "there was no flag"
     everyone = b'{"code":"resume","portfolio":"other","flag":"HALT"}'
     lab.store.put_if_absent("events/20980101T000000Z-0.json", everyone)
     assert history.last_resume(lab.store, "main") == "20980101T000000Z-0"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from line_kit import Lab, make_lab, make_switch
+from line_kit import Kill, Killed, Lab, make_lab, make_switch
 from trimtab.core.masking import MASK, blanked
 from trimtab.core.record import canonical
 from trimtab.errors import Halted
@@ -19,6 +21,7 @@ from trimtab.settings import Redactor
 from trimtab.show.ledger import read_record as shown_record
 from trimtab.stations.arrive import Arrival
 from trimtab.stations.past import read_record, rebuild
+from trimtab.stations.unfinished import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +75,23 @@ def test_a_redaction_that_fails_leaves_a_record_without_texts(
     (root / "trades.db").unlink()
     assert rebuild(lab.store, lab.trades) == 3
     lab.check_books()
+
+
+@pytest.mark.parametrize("code", ["plan_expired", None])
+def test_a_plan_is_closed_once_whatever_is_masked(root: Path, code: str | None) -> None:
+    """By the code of the record that closed it; by the reason where an earlier version kept no code."""
+    lab = make_lab(root, {"AAA": 0.5, "BBB": 0.5})
+    with pytest.raises(Killed):
+        lab.run(requests_=Kill(1, after=True, only="POST"))
+    lab.exchange.step()
+    run(lab, broken if code else lambda document: document)
+    closing = [record for record in lab.records() if record["code"] == CODE]
+    assert [record["reason"] == MASK for record in closing] == [code is not None]
+    with contextlib.closing(sqlite3.connect(lab.trades.path)) as rows, rows:
+        rows.execute("UPDATE runs SET code = ? WHERE run_id = ?", (code, closing[0]["run_id"]))
+    lab.exchange.step()
+    assert lab.run()["outcome"] in {"traded", "in_band"}
+    assert [record for record in lab.records() if record["code"] == CODE] == closing
 
 
 @pytest.mark.parametrize("word", ["main", "positions_before", "simulated", "interrupted", "client_order_id"])

@@ -158,6 +158,7 @@ SLUGS = (
 URLS = (
     "https://hc-ping.com/AbCdEf123456/{}",
     "https://n8n.example.com/webhook/{}",
+    "https://ntfy.example.com/{}",
     "https://prod.example.com/workflows/0a1b2c3d4e5f/run?api-version={}&sig=AbCdEf123456",
     "ntfys://{}",
     "mailtos://owner:{}@example.org",
@@ -192,13 +193,41 @@ def _names(value: object, name: str = "") -> object:
 
 @given(st.sampled_from(["https://a.example/in/{}", "https://a.example/?key={}", "{}"]), st.data())
 def test_a_token_is_in_no_text_and_no_key_of_a_record(url: str, data: st.DataObject) -> None:
-    """What mixes letters and digits, or is long, is a secret by itself; it may stand in a name that is it."""
+    """What mixes letters and digits, or cases, or is long, is a secret by itself; a name may be it."""
     token = data.draw(st.from_regex(r"[A-Za-z0-9]{8,40}", fullmatch=True).filter(lambda t: not is_plain(t)))
     clean = redactor({"TRIMTAB_ALERT_URLS": url.format(token)})
     leaky = RECORD | {"reason": f"{token}: said no", "error": {"seen": token}, token: 1}
     params = {"params": {token: [token], "name": token}}
     text = json.dumps(clean.value(leaky | params)).lower()
     assert token.lower() not in text or token.lower() in json.dumps(RECORD).lower()
+
+
+LETTERS = (
+    ("https://ntfy.sh/QwErTyUiOp", "QwErTyUiOp"),
+    ("https://hc-ping.com/AbCdEfGh-IjK/slug", "AbCdEfGh-IjK"),
+    ("https://x.example/hook/abcDEFghiJ?t=zyxWVUtsr", "zyxWVUtsr"),
+    ("https://maker.example/trigger/alert/with/key/dXyZabCdEfGhIj", "dXyZabCdEfGhIj"),
+    ("https://api.example/AbCdEfGhIjKlMn/", "AbCdEfGhIjKlMn"),
+)
+
+
+@pytest.mark.parametrize(("url", "token"), LETTERS)
+def test_a_token_of_letters_alone_is_masked(url: str, token: str) -> None:
+    """Its cases are mixed, as no word's are."""
+    clean = Redactor.of([url])
+    assert clean.text(f"error at {token} now") == f"error at {MASK} now"
+    assert token not in clean.text(f"url: {url.partition('://')[2]}")
+
+
+def test_a_path_of_one_word_is_masked_as_a_path_alone() -> None:
+    """It is all that is secret of such a URL; the word stays, in a sentence and within another path."""
+    clean = Redactor.of(["https://ntfy.sh/holdings"])
+    assert clean.text("failed with url: /holdings (timed out)") == f"failed with url: {MASK} (timed out)"
+    assert clean.text("POST '/holdings/fail': 404") == f"POST '{MASK}/fail': 404"
+    for text in ("9 holdings", "runs/holdings/2026-11-23", "./holdings.parquet", "buys/holdings", "/holding"):
+        assert clean.text(text) == text
+    for url in ("https://ntfy.sh/mine", "https://a.example/AbCdEf123456/holdings", "https://a.example/a/b/c"):
+        assert Redactor.of([url]).text("/holdings, /mine, /a/b/c") == "/holdings, /mine, /a/b/c"
 
 
 def test_a_key_is_masked_in_names_too() -> None:

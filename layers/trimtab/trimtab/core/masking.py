@@ -51,7 +51,7 @@ NAMES = frozenset(
 )
 """The keys whose texts are names: of a run, an order, a symbol, a rule, a digest, a choice among few."""
 _NAME = re.compile(r"\S{1,128}")
-_WORD = re.compile(r"[a-z._-]{1,32}", re.IGNORECASE)
+_WORD = re.compile(r"(?=.{1,32}$)([._-]|(?<![A-Za-z])([A-Z]?[a-z]+|[A-Z]+)(?![A-Za-z]))+")
 _FIGURE = re.compile(
     r"[-+]?\d{1,15}(\.\d+)?(e[-+]?\d+)?|\d{4}-\d\d-\d\d([T ][\d:.]+(Z|[-+]\d\d:\d\d)?)?", re.IGNORECASE
 )
@@ -61,7 +61,8 @@ def is_plain(text: str) -> bool:
     """Say whether a text is a word or a figure.
 
     A word is made of at most 32 letters, dots, lines and dashes, as are all keys of ours and all symbols of
-    shares. A figure is a number of at most 15 digits before the point, a date or an instant.
+    shares; between these its letters are all small, all capitals, or small after one capital: what mixes them
+    may be a random token. A figure is a number of at most 15 digits before the point, a date or an instant.
     """
     return _WORD.fullmatch(text) is not None or _FIGURE.fullmatch(text) is not None
 
@@ -99,6 +100,19 @@ def lost(before: object, after: object, name: str = "") -> str:
     if isinstance(before, list | tuple) and isinstance(after, list | tuple):
         return next(filter(None, (lost(*pair, name) for pair in zip(before, after, strict=True))), "")
     return name if name in NAMES and before != after else ""
+
+
+def touched(before: object, after: object, at: str) -> str:
+    """Name what masking changed first, with the keys that lead to it after `at`; empty: nothing.
+
+    Of a key that was itself masked, what held it is named; of a list, the list.
+    """
+    if before == after:
+        return ""
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        found = (touched(inner, after[key], f"{at}.{key}") for key, inner in before.items())
+        return next(filter(None, found), "")
+    return at
 
 
 def maimed(document: object, name: str = "") -> bool:

@@ -18,7 +18,7 @@ from trimtab.execute.reconcile import judge_base
 from trimtab.execute.submit import ABSENT_S, judge_flag, submit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from trimtab.core.portfolio import Account, Position
@@ -119,8 +119,17 @@ def _end_if_done(floor: Floor, chain: Chain) -> None:
 def _send(
     floor: Floor, approved: Approved, ready: Sequence[Chain], every: Sequence[Chain], *, in_time: bool
 ) -> None:
-    """Size and send the next slot of every chain that is ready, on quotes read anew."""
-    world, now = floor.world, floor.world.broker.now()
+    """Size and send the next slot of every chain that is ready, on quotes read anew.
+
+    Its moment is the broker's clock and the time since that was asked for, never behind it: what is read in
+    between may be tried for minutes.
+    """
+    world, asked_at = floor.world, floor.world.clock.monotonic()
+    now = world.broker.now()
+
+    def moment() -> datetime:
+        return now + timedelta(seconds=world.clock.monotonic() - asked_at)
+
     if not in_time or not floor.window.holds(now):
         for chain in ready:
             chain.ended = (
@@ -131,7 +140,7 @@ def _send(
     holdings = world.broker.positions() if sells else ()
     ready = _still_ready(floor, ready, every)
     moving = [chain for chain in every if chain.in_flight]
-    touches = _touches(floor, [*ready, *moving], now) if ready else {}
+    touches = _touches(floor, [*ready, *moving], moment) if ready else {}
     ready = [chain for chain in ready if not _held(chain, touches[chain.order.symbol])]
     if not ready or (not sells and any(chain.order.side == "sell" for chain in moving)):
         return  # another run carries a sell on: no buy meanwhile
@@ -143,8 +152,7 @@ def _send(
     read_at = world.clock.monotonic()
 
     def fresh() -> bool:
-        elapsed = world.clock.monotonic() - read_at
-        return elapsed <= QUOTE_S and floor.window.holds(now + timedelta(seconds=elapsed))
+        return world.clock.monotonic() - read_at <= QUOTE_S and floor.window.holds(moment())
 
     for chain in ready:
         floor.pace()
@@ -190,12 +198,13 @@ def _end_for_want(floor: Floor, chain: Chain, moving: Sequence[Chain]) -> None:
         chain.ended = "cash: too little is left" if buys else "unavailable: nothing free to sell"
 
 
-def _touches(floor: Floor, ready: Sequence[Chain], now: datetime) -> dict[str, Touch]:
-    symbols, risk, by_age = (c.order.symbol for c in ready), floor.mandate.risk, not floor.mandate.loopback
-    quotes = floor.world.market.quotes(list(symbols))
+def _touches(floor: Floor, chains: Sequence[Chain], moment: Callable[[], datetime]) -> dict[str, Touch]:
+    """Read the chains' quotes, and judge them at the moment when they are there."""
+    orders, mandate = [chain.order for chain in chains], floor.mandate
+    quotes, now = floor.world.market.quotes([order.symbol for order in orders]), moment()
     return {
-        order.symbol: judge(quotes.get(order.symbol), order.price, now, risk, by_age=by_age)
-        for order in (chain.order for chain in ready)
+        o.symbol: judge(quotes.get(o.symbol), o.price, now, mandate.risk, by_age=not mandate.loopback)
+        for o in orders
     }
 
 

@@ -6,7 +6,8 @@ in JSON, and cut short.
 
 Of a URL, these are secrets by themselves: the whole, its path with its query, each part that looks like a
 token, and what stands where credentials do. A plain word or a date in its path is none: a portfolio's name,
-the slug of a check or the version of an API may stand there, and in every record, too.
+the slug of a check or the version of an API may stand there, and in every record, too. Where one such word is
+all of its path, it is a secret with the line before it, as a library quotes it, and not as a part of another.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ HEAD = 12
 _CLOUD = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Where AWS's tools, and its functions, find what a store in S3 is opened with."""
 _REST = r"[\w%.~+/=-]*"
+_ALONE = r"(?<![\w.~-])"
+"""Before a short path, where nothing precedes that would make it the end of another."""
 _CREDENTIAL = re.compile(r"[^=&;]*(?:token|key|secret|sig|auth|pass|code)[^=&;]*=([^&;]+)", re.IGNORECASE)
 """A parameter of a URL that is a secret by its name, be its value a word."""
 _LONG = 16
@@ -61,8 +64,9 @@ class Redactor:
         found = {shape for secret in given for shape in _shapes(secret)}
         if not found:
             return cls(None)
-        expressions = sorted((re.escape(text) + rest for text, rest in found), key=lambda e: (-len(e), e))
-        heads = {text[:SHORTEST].lower() if text.isascii() else "" for text, _ in found}
+        longest = sorted(found, key=lambda shape: (-len(shape[1] + shape[2]), shape))
+        expressions = [before + re.escape(text) + rest for before, text, rest in longest]
+        heads = {text[:SHORTEST].lower() if text.isascii() else "" for _, text, _ in found}
         wholes = {text.lower() for secret in given for text in _written(secret) if not is_plain(text)}
         return cls(
             re.compile("|".join(expressions), re.IGNORECASE), tuple(sorted(heads)), tuple(sorted(wholes))
@@ -107,15 +111,18 @@ def redactor(environ: Mapping[str, str]) -> Redactor:
     return Redactor.of(url for text in texts for url in split_urls(text))
 
 
-def _shapes(secret: str) -> Iterator[tuple[str, str]]:
-    """Give how a secret may be written, each long enough to be nothing else, and what may follow it."""
+def _shapes(secret: str) -> Iterator[tuple[str, str, str]]:
+    """Give how a secret may be written, each long enough to be nothing else, and what is before and after."""
     tokens = set(_pieces(secret))
     for token in {secret, *_paths(secret), *tokens}:
         for written in _written(token):
-            yield written, ""
+            yield "", written, ""
     for token in tokens:
         if len(token) >= HEAD + SHORTEST // 2:
-            yield token[:HEAD], _REST
+            yield "", token[:HEAD], _REST
+    parts = _split(secret)
+    if parts is not None and not any(len(token) >= SHORTEST for token in tokens):
+        yield from ((_ALONE, written, "") for written in _written(_topic(parts)))
 
 
 def _written(token: str) -> Iterator[str]:
@@ -132,6 +139,12 @@ def _paths(secret: str) -> Iterator[str]:
     path = "" if parts is None else f"{parts.path}?{parts.query}".rstrip("?")
     if len(path) >= HEAD:  # a shorter one may be part of any other path
         yield path
+
+
+def _topic(parts: SplitResult) -> str:
+    """Give the path of a URL where it is one short word, the only thing of it that others don't know."""
+    whole = not (parts.path.strip("/").count("/") or parts.query or parts.fragment)
+    return parts.path if whole and len(parts.path) < HEAD else ""
 
 
 def _pieces(secret: str) -> Iterator[str]:

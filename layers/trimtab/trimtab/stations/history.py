@@ -1,8 +1,9 @@
 """History: what the rules that look back are judged by: flows, the peak, approvals, and bad sessions.
 
 All of it is in the store: the events that people made, the stored plans, and trades.db, which is made of the
-records. A resume divides the past: what was before it counts no more. It is known by its event's id, not by
-its time, since a simulated account lives on another clock than its owner. What it approves stands in it.
+records. A resume that lifted a flag divides the past: what was before it counts no more. It is known by its
+event's id, not by its time, since a simulated account lives on another clock than its owner. What it approves
+stands in it; one that approves alone divides nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ BAD_SESSIONS = 3
 """So many bad sessions in a row latch the portfolio."""
 OWNERS = frozenset({"kill_switch"})
 """Codes of a halt that a person, or a latch, asked for: no sign of trouble. Nor is a plan not applied."""
+_SINCE = "COALESCE(resumed, '') >= ?"
+"""Runs since a resume, by its id: earlier versions took an approval alone, which is newer, for one, too."""
 _TROUBLE = f"code IS NOT 'kill_switch' AND COALESCE(code, '') NOT GLOB '{REFUSED}*'"
 
 
@@ -82,9 +85,13 @@ _PARTS = tuple(field.name for field in fields(Waiting))
 
 
 def last_resume(store: Store, portfolio: str) -> str | None:
-    """Give the id of the newest event by which a person let this portfolio trade again, or None."""
+    """Give the id of the newest event by which a person lifted a flag of this portfolio, or None.
+
+    An event of an earlier version does not say whether there was a flag: then there was one.
+    """
     for name, event in _resumes(store):
-        if event.get("flag") == HALT_ALL or event.get("portfolio") == portfolio:
+        ours = event.get("flag") == HALT_ALL or event.get("portfolio") == portfolio
+        if ours and event.get("fresh") is not False:
             return name
     return None
 
@@ -190,9 +197,9 @@ def _points(world: World, mandate: Mandate, resumed: str | None) -> list[Point]:
         dated = (date.fromisoformat(str(row["date"])), float(str(row["amount"])))
         by_run.setdefault(str(row["run_id"]), []).append(dated)
     rows = world.trades.query(
-        "SELECT run_id, equity.session, account_equity FROM equity JOIN runs USING (run_id)"
-        " WHERE equity.portfolio = ? AND account_equity IS NOT NULL AND resumed IS ? ORDER BY at, run_id",
-        (mandate.portfolio, resumed),
+        "SELECT run_id, equity.session, account_equity FROM equity JOIN runs USING (run_id)"  # noqa: S608 - the condition is this file's own
+        f" WHERE equity.portfolio = ? AND account_equity IS NOT NULL AND {_SINCE} ORDER BY at, run_id",
+        (mandate.portfolio, resumed or ""),
     )
     return [
         Point(
@@ -281,9 +288,9 @@ def latch_if_due(world: World, mandate: Mandate, evidence: Evidence) -> None:
 def _bad_before(world: World, mandate: Mandate, evidence: Evidence) -> bool:
     """Say whether no run of this session was good, and the sessions before it were bad, too."""
     rows = world.trades.query(
-        "SELECT session, outcome FROM runs WHERE portfolio = ? AND dry_run = 0 AND resumed IS ?"  # noqa: S608 - as above
-        f" AND session <= ? AND outcome <> 'closed' AND {_TROUBLE} ORDER BY session DESC",
-        (mandate.portfolio, evidence.resumed, str(evidence.session)),
+        "SELECT session, outcome FROM runs WHERE portfolio = ? AND dry_run = 0"  # noqa: S608 - as above
+        f" AND {_SINCE} AND session <= ? AND outcome <> 'closed' AND {_TROUBLE} ORDER BY session DESC",
+        (mandate.portfolio, evidence.resumed or "", str(evidence.session)),
     )
     outcomes: dict[str, set[str]] = {str(evidence.session): set()}
     for row in rows:

@@ -1,11 +1,11 @@
-"""Naming: no secret may stand where a record has a name, or the record could not be read again."""
+"""Naming: no secret may stand in a name or in the configuration, or the record could not be read again."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from trimtab.core.masking import lost
+from trimtab.core.masking import lost, touched
 from trimtab.errors import Misconfigured
 from trimtab.stations.evidence import Evidence
 
@@ -20,20 +20,23 @@ _AT = datetime(2026, 1, 2, 15, tzinfo=UTC)
 
 
 def demand_names(redact: Callable[[Document], Document], mandate: Mandate) -> None:
-    """Hold that redaction leaves a record's keys and names as they are, before anything is sent.
+    """Hold that redaction leaves a record's keys, names and configuration alone, before anything is sent.
+
+    The configuration stands in every record, and its digest beside it: masked, it would be another.
 
     Raises:
-        Misconfigured: a key or URL of the environment stands in a name, as in the portfolio's or a symbol.
+        Misconfigured: a secret of the environment stands in a name, or anywhere in the configuration.
     """
     sample = Evidence(mandate, "sample-00000000", lambda: 0.0)
     sample.begin(_AT)
     document = sample.document()
-    where = lost(document, redact(document))
+    clean = redact(document)
+    where = touched(document["config"], clean.get("config"), "config") or lost(document, clean)
     if where:
         raise Misconfigured(
             "secret_as_name",
-            "a secret stands where the configuration has a name: the run's record could not be read again",
-            seen=f"a key or a URL of the environment in {where}",
-            allowed="names that hold no secret",
+            "a secret stands in the configuration: the run's record could not be read again",
+            seen=f"a key or a URL, or part of one, in {where.removeprefix('config.')}",
+            allowed="a configuration that holds no secret",
             hint="give it another name; a secret that lay in the configuration is to be replaced",
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trimtab.stations.arrive import Today
 
 CODE = "plan_expired"
-"""Opens the reason of the record that closes such a plan."""
+"""The code of the record that closes such a plan; it opens the reason, too, unless that was masked."""
 POLL_S = 1.0
 PATIENCE_S = 30.0
 """Seconds that a cancelled order may take to be shown as ended."""
@@ -60,8 +60,8 @@ def _open_sessions(world: World, mandate: Mandate, today: Today) -> list[Session
     planned = set(world.store.list(f"plans/{mandate.portfolio}/"))
     ended = world.trades.query(
         "SELECT DISTINCT session FROM runs WHERE portfolio = ? AND dry_run = 0"
-        " AND (outcome IN ('traded', 'in_band') OR reason LIKE ?)",
-        (mandate.portfolio, f"{CODE}:%"),
+        " AND (outcome IN ('traded', 'in_band') OR code = ? OR (code IS NULL AND reason LIKE ?))",
+        (mandate.portfolio, CODE, f"{CODE}:%"),
     )
     over = {row["session"] for row in ended}
     return [
