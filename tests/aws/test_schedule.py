@@ -14,6 +14,7 @@ import pytest
 from script_kit import load_script
 from stack_kit import Stack, raw, stack
 from trimtab.settings import Settings
+from trimtab.settings.events import typed
 
 app = load_script("functions/rebalance/app.py")
 
@@ -21,6 +22,11 @@ HOURS = raw()["Parameters"]["RunHour"]["AllowedValues"]
 MINUTES = raw()["Parameters"]["RunMinute"]["AllowedValues"]
 TIMES = [(hour, minute) for hour, minute in product(HOURS, MINUTES) if (int(hour), int(minute)) >= (9, 35)]
 NEW_YORK = ZoneInfo("America/New_York")
+
+
+def asked(document: object) -> Any:  # noqa: ANN401 - an event of a script's own type
+    """Give a document as the function's event."""
+    return typed(document, app.Event, allowed=app.ALLOWED, hint="")
 
 
 def schedules(hour: str = "10", minute: str = "0") -> dict[str, dict[str, Any]]:
@@ -69,7 +75,7 @@ def test_the_event_is_one_that_the_function_takes() -> None:
     inputs = {entry["Target"]["Input"] for entry in made.of_type("Scheduler::Schedule").values()}
     (text,) = inputs
     document = json.loads(text.replace("<aws.scheduler.scheduled-time>", "2026-11-24T15:00:00Z"))
-    event = app.parse(document)
+    event = asked(document)
     assert (event.portfolio, event.dry_run) == ("growth", False)
     assert event.scheduled_time == datetime(2026, 11, 24, 15, tzinfo=UTC)
 
@@ -107,7 +113,7 @@ def settings(run_time: str, timezone: str = "America/New_York") -> Settings:
 def woken(hour: int, minute: int) -> Any:  # noqa: ANN401 - an event of a script's own type
     """The event of a wake-up at this time, New York."""
     at = datetime(2026, 11, 24, hour, minute, tzinfo=NEW_YORK)
-    return app.parse({"scheduled_time": at.astimezone(UTC).isoformat()})
+    return asked({"scheduled_time": at.astimezone(UTC).isoformat()})
 
 
 @pytest.mark.parametrize(("hour", "minute"), TIMES)
@@ -137,4 +143,4 @@ def test_run_time_is_of_its_own_zone() -> None:
 
 def test_a_person_may_run_it_at_any_time() -> None:
     """Without a scheduled time there is no schedule to differ from."""
-    assert app.judge_run_time(app.parse({}), settings("10:00")) == ""
+    assert app.judge_run_time(asked({}), settings("10:00")) == ""

@@ -329,14 +329,14 @@ def test_an_order_is_absent_only_after_several_looks_over_seconds(root: Path) ->
 
 
 def test_no_more_is_sold_than_is_free(root: Path) -> None:
-    """A person's open sell holds most of the shares: what is free is sold, and nothing is refused."""
+    """A person's sell, made since the run looked, holds most of the shares: what is free is sold."""
     lab = make_switch(root)
-    with pytest.raises(Killed):
-        lab.run(requests_=Kill(1, only="POST"))
     body = {"symbol": "AAA", "side": "sell", "type": "limit", "limit_price": "200", "time_in_force": "gtc"}
-    lab.exchange.submit(body | {"qty": "750", "client_order_id": "by-hand"})
-    record = lab.run()
+    body |= {"qty": "750", "client_order_id": "by-hand"}
+    planned = Kill(2, only="put", after=True, meanwhile=lambda: lab.exchange.submit(body))
+    record = lab.run(store=planned)
     assert record["outcome"] == "traded"
+    assert lab.orders()["by-hand"].status == "new"
     assert "(unavailable: " in record["reason"]
     assert lab.held()["AAA"] == 750
     assert lab.cash() >= 0
