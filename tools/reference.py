@@ -36,7 +36,7 @@ from trimtab.settings.loading import OTHERS
 from trimtab.settings.secret import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 FOLDER = codes.ROOT / "docs/reference"
 RECOVER = codes.ROOT / "docs/recover.md"
@@ -242,8 +242,14 @@ def errors() -> str:
     more = [("`bug`", "1", "a fault in Trimtab, or in a strategy of yours", _link("bug", places))]
     more += [("`stopped`", "130", "stopped by Ctrl-C", _link("stopped", places))]
     judged = [(f"`{name}`", _link(name, places)) for name in dict.fromkeys((*codes.rules(), *codes.gates()))]
-    outcomes = [(f"`{code}`", f"`{outcome}`", texts.ENDS[code]) for code, outcome in codes.ends().items()]
-    notes = [(f"`{code}`", level, texts.NOTES[code]) for code, level in sorted(codes.noted().items())]
+    outcomes = [
+        (f"`{code}`", f"`{outcome}`", _text(texts.ENDS, code, "ENDS of tools/texts.py"))
+        for code, outcome in codes.ends().items()
+    ]
+    notes = [
+        (f"`{code}`", level, _text(texts.NOTES, code, "NOTES of tools/texts.py"))
+        for code, level in sorted(codes.noted().items())
+    ]
     return "\n\n".join(
         [
             "# Error codes",
@@ -271,6 +277,12 @@ def recovery() -> dict[str, str]:
         for row in re.findall(r"^\| ((?:`[a-z0-9_]+`(?:, )?)+) \|", line):
             found |= dict.fromkeys(re.findall(r"`([a-z0-9_]+)`", row), anchor)
     return found
+
+
+def _text(told: Mapping[str, str], name: str, where: str) -> str:
+    if name not in told:
+        raise ValueError(f"{name} is told of nowhere: say what it is in {where}")
+    return told[name]
 
 
 def _link(code: str, places: dict[str, str]) -> str:
@@ -306,7 +318,10 @@ def tables() -> str:
     told = dict(re.findall(r"((?:^-- .*\n)+)CREATE (?:TABLE|VIEW) (\w+)", "".join(MIGRATIONS), re.MULTILINE))
     said = {name: " ".join(re.findall(r"^-- (.*)", text, re.MULTILINE)) for text, name in told.items()}
     kinds = {row[1]: row[2] for rows in reversed(columns.values()) for row in rows if row[1] not in COMPUTED}
-    parts = [_table_of(name, said[name], rows, kinds) for name, rows in columns.items()]
+    parts = [
+        _table_of(name, _text(said, name, "a comment above it"), rows, kinds)
+        for name, rows in columns.items()
+    ]
     head = f"# trades.db: every table and column\n\nSQLite, schema version {version}. {texts.HEADS['schema']}"
     return "\n\n".join([head, *parts])
 
@@ -317,7 +332,7 @@ def _table_of(title: str, said: str, rows: list[tuple[Any, ...]], kinds: dict[st
         (
             f"`{row[1]}`",
             kinds.get(row[1], "computed") + (", key" if row[1] in key else ""),
-            texts.COLUMNS[row[1]],
+            _text(texts.COLUMNS, row[1], "COLUMNS of tools/texts.py"),
         )
         for row in rows
     ]
