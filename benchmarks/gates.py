@@ -27,7 +27,7 @@ REPEATS = 15
 def made_up(sessions: int) -> tuple[Bars, list[Action]]:
     """Give bars of 20 symbols that no gate doubts, and the dividends that their prices are adjusted for."""
     generator = np.random.default_rng(7)
-    days = np.datetime64("1990-01-01") + np.arange(sessions)
+    days = np.datetime64("1990-01-01") + np.arange(sessions).astype("timedelta64[D]")
     moves = np.clip(generator.normal(0.0, 0.01, (sessions, len(SYMBOLS))), -0.05, 0.05)
     close = 100.0 * np.exp(np.cumsum(moves, axis=0))
     raw, actions = close.copy(), []

@@ -43,7 +43,7 @@ amounts = st.floats(0.0, 5_000.0)
 
 def days(count: int, apart: int = 1, first: date = date(2020, 1, 30)) -> NDArray[np.datetime64]:
     """Give days at a distance from each other."""
-    return np.datetime64(first, "D") + apart * np.arange(count)
+    return np.datetime64(first, "D") + (apart * np.arange(count)).astype("timedelta64[D]")
 
 
 def result_of(

@@ -12,7 +12,7 @@ from trimtab.evidence.witness import Day, chained, days_of, row_seen, scaled, st
 
 def bars(first: str, closes: list[float], symbol: str = "AAA") -> Bars:
     """Give one symbol's bars of consecutive days; each opens at its close."""
-    sessions = np.datetime64(first, "D") + np.arange(len(closes))
+    sessions = np.datetime64(first, "D") + np.arange(len(closes)).astype("timedelta64[D]")
     price = np.array(closes)[:, None]
     return Bars(sessions, (symbol,), price, price, price, price, np.full_like(price, 100.0), price)
 

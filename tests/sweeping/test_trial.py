@@ -104,7 +104,10 @@ def test_a_pick_is_the_best_in_sample_and_told_its_place_after() -> None:
 
 def months(first: int, step: int, count: int) -> list[Window]:
     """Give windows of a year to choose by and half a year to judge by, one each `step` months."""
-    firsts = [str(np.datetime64("2010-01") + i) + "-01" for i in range(first, first + step * count + 18)]
+    firsts = [
+        str(np.datetime64("2010-01") + np.timedelta64(i, "M")) + "-01"
+        for i in range(first, first + step * count + 18)
+    ]
     return [Window(*(firsts[i + k] for k in (0, 12, 18))) for i in range(0, step * count, step)]
 
 

@@ -91,7 +91,7 @@ def _symbols(gathered: Gathered) -> Iterator[dict[str, Any]]:
 
 def _first_session(start: date, through: date) -> date:
     """Give the first session from `start` on."""
-    days = np.arange(np.datetime64(start, "D"), np.datetime64(through, "D") + 1).tolist()
+    days = np.arange(np.datetime64(start, "D"), np.datetime64(through, "D") + np.timedelta64(1, "D")).tolist()
     return next((day for day in days if is_session(day)), start)
 
 

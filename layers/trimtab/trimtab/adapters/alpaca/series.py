@@ -64,7 +64,7 @@ class Question:
     def named(self, cell: int) -> str:
         """Say which bar stands in a cell."""
         symbol, day = divmod(cell, self.days)
-        return f"{self.symbols[symbol]} on {np.datetime64(self.first, 'D') + day}"
+        return f"{self.symbols[symbol]} on {np.datetime64(self.first, 'D') + np.timedelta64(day, 'D')}"
 
 
 class Series:
@@ -114,7 +114,7 @@ def joined(adjusted: Series, raw: Series) -> Bars:
 
     columns = {name: taken(adjusted.grid(name)) for name in FIELDS}
     return Bars(
-        np.datetime64(adjusted.question.first, "D") + days,
+        np.datetime64(adjusted.question.first, "D") + days.astype("timedelta64[D]"),
         tuple(adjusted.question.symbols[i] for i in symbols),
         **columns,
         raw_close=taken(np.where(held, raw.grid("close"), np.nan)),

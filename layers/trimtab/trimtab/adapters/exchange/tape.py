@@ -155,7 +155,7 @@ class Tape:
         """
         splits, dividends = parse_adjustment(adjustment)
         start, stop = np.searchsorted(
-            self.sessions, [np.datetime64(first, "D"), np.datetime64(last, "D") + 1]
+            self.sessions, [np.datetime64(first, "D"), np.datetime64(last, "D") + np.timedelta64(1, "D")]
         )
         rows = slice(int(start), int(stop))
         columns = self._columns(symbols, rows)
