@@ -127,7 +127,7 @@ def test_the_inputs_digest_covers_every_column(field: str) -> None:
     arrays[field][0, 0] = np.nextafter(arrays[field][0, 0], 9)
     assert inputs_digest(Bars(first.sessions, first.symbols, **arrays)) != inputs_digest(first)
     assert inputs_digest(
-        Bars(first.sessions + 1, first.symbols, **{n: getattr(first, n) for n in arrays})
+        Bars(first.sessions + np.timedelta64(1, "D"), first.symbols, **{n: getattr(first, n) for n in arrays})
     ) != (inputs_digest(first))
 
 
