@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,7 @@ def test_what_was_added_outlives_a_kill(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, path], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    with sqlite3.connect(path) as found:
+    with closing(sqlite3.connect(path)) as found, found:
         assert found.execute("SELECT count(*) FROM results").fetchone() == (50,)
 
 

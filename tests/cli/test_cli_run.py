@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,7 +94,7 @@ def test_the_end_of_the_data_halts_without_a_record(desk: Desk) -> None:
     """There is no session after the last: exit 3, and the document says so."""
     desk("run", "--sessions", "1")
     path = desk.folder / STORE / "exchange/main.db"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE meta SET value = '2024-12-31T15:00:00+00:00' WHERE key = 'time'")
     database.close()
     done = desk("run", "--next", "--json")

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -57,7 +58,7 @@ def test_the_files_are_the_same_whoever_played(swept: Desk) -> None:
     """Byte for byte: by two workers, by one, and where half was kept from before."""
     first = (swept.folder / "grid-sweep/results.parquet").read_bytes()
     swept(*SWEEP, "--workers", "1", "--out", "one")
-    with sqlite3.connect(swept.folder / "one/cells.db") as kept:
+    with closing(sqlite3.connect(swept.folder / "one/cells.db")) as kept, kept:
         kept.execute("DELETE FROM results WHERE digest < '8'")
     again = swept(*SWEEP, "--workers", "2", "--out", "one", "--json")
     assert (swept.folder / "one/results.parquet").read_bytes() == first
@@ -170,7 +171,7 @@ def kept_in(folder: Path) -> int:
     path = folder / "grid-sweep/cells.db"
     if not path.exists():
         return 0
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as file:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file, file:
         try:
             return int(file.execute("SELECT count(*) FROM results").fetchone()[0])
         except sqlite3.OperationalError:

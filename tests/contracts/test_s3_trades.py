@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from queue import Queue
 from typing import TYPE_CHECKING
 
@@ -217,7 +218,7 @@ def test_a_database_in_wal_mode_or_of_a_newer_version_halts(url: str, tmp_path: 
 
 def test_an_older_version_is_brought_up_to_date(url: str, tmp_path: Path) -> None:
     """A question sees it of this version and leaves it; the next rows store it so. An empty object is new."""
-    with sqlite3.connect(tmp_path / "old.db") as old:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old, old:
         old.executescript(MIGRATIONS[0])
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO targets VALUES ('run-000', 'SPY', '1')")

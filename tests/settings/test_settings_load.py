@@ -278,12 +278,16 @@ def test_a_null_in_the_environment_is_no_limit(config: Path) -> None:
     assert refused(config, BASE, {"TRIMTAB_RISK__MAX_ORDER_SIZE": "null"}).code == "no_limit"
 
 
+COMMA = 27 if sys.version_info >= (3, 13) else 28
+"""Where Python sees that a comma is the last: at it, and before 3.13 behind it."""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ('{"strategy":\n  {"name" "x"}}', "line 2, column 11"),
         ("", "line 1, column 1"),
-        ('{"strategy": {"name": "x"},}', "line 1, column 28"),
+        ('{"strategy": {"name": "x"},}', f"line 1, column {COMMA}"),
         ('{"dry_run": true, "dry_run": false}', "'dry_run' stands there twice"),
         ('{"risk": {"max_gap": 0.1, "max_gap": 0.2}}', "'max_gap' stands there twice"),
         ('{"risk": {"max_gap": NaN}}', "NaN is no number"),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -167,13 +168,13 @@ def test_a_full_disk_leaves_memory_and_file_alike(path: Path) -> None:
     """A change that can't be written did not happen, and a later one can."""
     exchange = Exchange.open(make_tape(), START, path=path)
     left = contents(exchange)
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     db.close()
     with pytest.raises(sqlite3.Error, match="disk full"):
         place(exchange, "a")
     assert contents(exchange) == left
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TRIGGER full")
     db.close()
     place(exchange, "a")
