@@ -84,7 +84,8 @@ class Exchange:
         saved = None if state is None else state.load()
         if saved is None:
             saved = _fresh(prices, start, cash, seed)
-        elif saved.tape != tape.name:
+        elif state is not None and saved.tape != tape.name:
+            state.close()
             raise Misconfigured(
                 "exchange_tape",
                 "this simulated account lives on other prices than these symbols need",

@@ -7,7 +7,7 @@ a wait for the disk at each. A power cut may lose the last few, which are then p
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from trimtab.errors import Misconfigured
@@ -32,11 +32,13 @@ class Kept:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._told():
+        with self._told(), ExitStack() as undo:
             self._file = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            undo.callback(self._file.close)
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.execute(_SCHEMA)
+            undo.pop_all()
 
     def add(self, results: Mapping[str, bytes]) -> None:
         """Keep results; one that is there already stays as it is.
