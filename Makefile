@@ -175,16 +175,17 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(INSTALL_EDITABLE)
 	@touch $@
 
+# Tools whose pins agree with no other lock's have an environment of their own, beside their stamp.
+define install-apart
+@$(PYTHON) -m venv "$(@D)"
+@"$(@D)/bin/python" -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --requirement $<
+@touch $@
+endef
+
 $(DEPLOY_VENV)/deploy.stamp: requirements/deploy.txt
 	@echo "Installing what checks the AWS stack (about a minute)"
-	@$(PYTHON) -m venv "$(DEPLOY_VENV)"
-	@$(DEPLOY_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
-		--requirement requirements/deploy.txt
-	@touch $@
+	$(install-apart)
 
 $(AUDIT_VENV)/audit.stamp: requirements/audit.txt
 	@echo "Installing what audits the code and its dependencies"
-	@$(PYTHON) -m venv "$(AUDIT_VENV)"
-	@$(AUDIT_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps \
-		--requirement requirements/audit.txt
-	@touch $@
+	$(install-apart)
