@@ -225,6 +225,25 @@ def test_an_approval_that_somebody_changed_is_found(desk: Desk) -> None:
     assert desk("verify").status == 0
 
 
+def test_an_approval_of_what_no_run_waited_for_is_found(desk: Desk) -> None:
+    """An event that agrees with itself is held against the records: one of them waited for just that."""
+    desk.write(**ASKED)
+    desk("run")
+    desk.write(**ASKED, execution={"band": 0.01})
+    desk("run", "--next")
+    desk("resume")
+    (path,) = (desk.folder / STORE / "events").glob("*.json")
+    whole = path.read_text()
+    digest = json.loads(whole)["approved"]["config_digest"]
+    path.chmod(0o600)
+    path.write_text(whole.replace(digest[:12], "0" * 12))
+    done = desk("verify", "--json")
+    assert done.status == 3
+    (told,) = done.document["files"]
+    assert told.startswith(f"events/{path.name}: approves config 000000000000, code ")
+    assert told.endswith("; no record says that it waited for this")
+
+
 def test_virtual_waiting_is_not_real(exchange: Exchange) -> None:
     """In simulated mode the quiet seconds pass on the exchange's clock."""
     clock = ExchangeClock(exchange)

@@ -6,7 +6,8 @@ Nothing here is believed over the records: `trimtab rebuild` makes trades.db ane
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trimtab.core.record import canonical, plan_digest
@@ -16,7 +17,7 @@ from trimtab.stations.past import gathered
 from trimtab.switch import HALT_ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
@@ -105,25 +106,28 @@ def _rows(base: Trades, table: str) -> list[dict[str, object]]:
 class Witnessed:
     """What sound records say of files outside their folders: the plans they hold, the accounts they are of.
 
-    `plans` are keys; `accounts` the account's hash and mode of runs that were not dry.
+    `plans` are keys; `accounts` the account's hash and mode of runs that were not dry; `waited` those of
+    these runs that stopped for a person's approval.
     """
 
-    plans: set[str]
-    accounts: set[tuple[str, str]]
+    plans: set[str] = field(default_factory=set)
+    accounts: set[tuple[str, str]] = field(default_factory=set)
+    waited: set[Waiting] = field(default_factory=set)
 
 
 def loose(store: Store, portfolio: str, known: Witnessed) -> list[str]:
     """Name the files outside the runs' folders that are not as they were written.
 
     They are the plans of runs that left no record, the file that binds the portfolio to its account, and
-    what people said (halt, resume, latch).
+    what people said (halt, resume, latch): a resume approves only what a recorded run waited for.
 
     Raises:
         OSError: the store can't be read.
     """
     plans = (key for key in store.list(f"plans/{portfolio}/") if key not in known.plans)
-    checks = [(key, _plan) for key in plans]
-    checks += [(key, _event) for key in store.list("events/")]
+    event = partial(_event, portfolio=portfolio, waited=known.waited)
+    checks: list[tuple[str, Callable[[str, bytes], str]]] = [(key, _plan) for key in plans]
+    checks += [(key, event) for key in store.list("events/")]
     faults = [f"{key}: {text}" for key, check in checks if (text := check(key, store.get(key) or b""))]
     key = f"portfolios/{portfolio}.json"
     faults += [f"{key}: {text}" for text in _bound(store.get(key), known.accounts)]
@@ -140,23 +144,23 @@ def _plan(key: str, blob: bytes) -> str:
     return "" if plan_digest(plan) == plan.get("plan_digest") else "not the plan of its plan_digest"
 
 
-def _event(key: str, blob: bytes) -> str:
-    """Say what is wrong with an event: its parts say who, what and why twice."""
+def _event(key: str, blob: bytes, portfolio: str, waited: Collection[Waiting]) -> str:
+    """Say what is wrong with an event: its parts say it twice; `waited` are the runs that it may approve."""
     event = _object(blob)
     if event is None or event.get("id") != key.removeprefix("events/").removesuffix(".json"):
         return "no event of this name"
-    who, why, code, portfolio = (event.get(name) for name in ("who", "why", "code", "portfolio"))
+    who, why, code, whose = (event.get(name) for name in ("who", "why", "code", "portfolio"))
     latched = code == "latch"
     everyone = event.get("flag") == HALT_ALL
-    subject = "every portfolio" if everyone else portfolio
+    subject = "every portfolio" if everyone else whose
     run = Waiting.of(event.get("approved"))
-    approved = "" if run is None else f", approved for {portfolio}: {run.told()}"
+    approved = "" if run is None else f", approved for {whose}: {run.told()}"
     message = f"{who}: {code} {subject}{approved}" + (f": {why}" if why else "")
     moment = "".join(letter for letter in str(event.get("at")) if letter.isalnum())
     known = {
-        "id": f"latch-{portfolio}-{moment}" if latched else event["id"],
+        "id": f"latch-{whose}-{moment}" if latched else event["id"],
         "message": why if latched else message,
-        "flag": HALT_ALL if everyone else f"halts/{portfolio}",
+        "flag": HALT_ALL if everyone else f"halts/{whose}",
         "code": code if code in {"halt", "resume", "latch"} else None,
         "level": "error" if latched else "warning",
         "stage": "execute" if latched else None,
@@ -165,7 +169,11 @@ def _event(key: str, blob: bytes) -> str:
     if "approved" in event:  # a resume has it where it approved a run, and nothing else has
         known["approved"] = run.document() if run is not None and code == "resume" else None
     wrong = [name for name, value in known.items() if event.get(name) != value or name not in event]
-    return f"its {wrong[0]} does not fit the rest" if wrong else ""
+    if wrong:
+        return f"its {wrong[0]} does not fit the rest"
+    if run is not None and whose == portfolio and run not in waited:
+        return f"approves {run.told()}; no record says that it waited for this"
+    return ""
 
 
 def _bound(blob: bytes | None, accounts: Iterable[tuple[str, str]]) -> Iterator[str]:

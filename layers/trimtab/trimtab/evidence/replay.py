@@ -27,6 +27,7 @@ from trimtab.evidence.seal import opened, plan_key
 from trimtab.stations import account, prices
 from trimtab.stations.arrive import Today
 from trimtab.stations.evidence import Evidence
+from trimtab.stations.history import Waiting
 from trimtab.stations.writeahead import plan_document
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Replayer:
     read_inputs: Callable[[bytes], Bars]
     decider: Callable[[Document], Decider]
     loopback: Callable[[str], bool]
-    witnessed: Witnessed = field(default_factory=lambda: Witnessed(set(), set()))
+    witnessed: Witnessed = field(default_factory=Witnessed)
     _known: dict[bytes, Decider] = field(default_factory=dict)
 
     def replay(self, folder: str) -> Replayed:
@@ -207,6 +208,9 @@ class Replayer:
         account = record["account"]
         if account is not None and account["h8"] is not None and not record["dry_run"]:
             self.witnessed.accounts.add((account["h8"], record["mode"]))
+        run = Waiting.of(record)
+        if run is not None and record["code"] == "require_approval" and not record["dry_run"]:
+            self.witnessed.waited.add(run)
 
     def _decider(self, record: Document) -> Decider:
         key = canonical(record["config"]["strategy"])
