@@ -92,6 +92,25 @@ def test_a_symbol_that_pauses_is_not_sold_at_a_price_of_before(fill: str) -> Non
     assert result.value.tolist() == [1000.0, 1000.0, 1000.0, 1000.0, 700.0, 700.0, 700.0]
 
 
+def test_what_is_kept_in_a_pause_is_not_spent_again() -> None:
+    """Sixty of a hundred stay in A while it pauses: B and C share the rest by their weights."""
+    bars = bars_of({"A": [10.0, 10.0, NAN, 20.0, 20.0], "B": [1.0] * 5, "C": [1.0] * 5})
+
+    def strategy(history: tt.History, _equity: float) -> dict[str, float]:
+        return {"A": 0.6} if len(history.sessions) < 2 else {"B": 0.75, "C": 0.25}
+
+    decided = ["2021-03-01", "2021-03-03", "2021-03-04"]
+    result = tt.backtest(strategy, bars, **{**DAILY, "rebalance": decided})
+    paused = result.trades.filter(session=date(2021, 3, 3)).rows()
+    assert [(row[1], row[3]) for row in paused] == [("B", 300.0), ("C", 100.0)]
+    assert result.value.tolist() == [1000.0, 1000.0, 1000.0, 1600.0, 1600.0]
+    assert [text for _, _, text in result.told()] == [
+        "A was kept at the cost of others on a session without its bar"
+    ]
+    again = result.trades.filter(session=date(2021, 3, 4)).rows()
+    assert [(row[1], row[3]) for row in again] == [("A", 60.0), ("B", 900.0), ("C", 300.0)]
+
+
 def test_a_late_listing_enters_when_it_has_a_bar() -> None:
     """Before its first bar its weight stays in cash."""
     bars = bars_of({"A": [NAN, NAN, 10.0, 10.0], "B": [1.0] * 4})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["walk"]
 
+ROUNDING = 1e-9
+"""As a fraction of the equity, no shortage."""
+
 
 def walk(scene: Scene, ledger: Ledger) -> None:
     """Play every decision of a scene, in their order: value, ask, trade."""
@@ -39,21 +42,33 @@ def _target(
     """Give the shares (m,) that the weights stand for at the closes of `row`, where some have no bar there.
 
     Without a bar a symbol can't be bought. One that is held keeps its shares if it trades again later, wanted
-    or not, and else is sold.
+    or not, and else is sold. What stays so, at its last close, is not there for the others: where the equity
+    does not suffice, they share what is left.
     """
     target = np.zeros(len(weights))
     held = ledger.held
-    for column in held[np.isnan(scene.bars.close[row].take(held))].tolist():
-        if scene.trades_after(column, row):
-            target[column] = ledger.shares[column]
+    paused = [
+        column
+        for column in held[np.isnan(scene.bars.close[row].take(held))].tolist()
+        if scene.trades_after(column, row)
+    ]
+    target[paused] = ledger.shares[paused]
     goal = weights.nonzero()[0]
     price = scene.bars.close[row].take(goal)
-    if math.isnan(price.dot(price)):
-        missing = np.isnan(price)
-        for column in goal[missing].tolist():
-            scene.note_missing(row, column)
-        goal, price = goal[~missing], price[~missing]
+    missing = np.isnan(price)
+    for column in goal[missing].tolist():
+        scene.note_missing(row, column)
+    goal, price = goal[~missing], price[~missing]
     target[goal] = weights.take(goal) * equity / price
+    if not paused:
+        return target
+    stays = np.asarray(paused)
+    left = equity - float(target[stays].dot(ledger.last_close(row, stays)))
+    wanted = float(weights.take(goal).sum()) * equity
+    if wanted - left > ROUNDING * equity:
+        target[goal] *= max(0.0, left) / wanted
+        for column in paused:
+            scene.note_missing(row, column, "was kept at the cost of others")
     return target
 
 

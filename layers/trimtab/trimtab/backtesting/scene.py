@@ -85,8 +85,8 @@ class Scene:
         """Note what went otherwise than a reader may think."""
         self.notes.append((row, code, message))
 
-    def note_missing(self, row: int, column: int) -> None:
-        """Note, once a symbol, that it was wanted on a row without a bar."""
+    def note_missing(self, row: int, column: int, how: str = "was wanted") -> None:
+        """Note, once a symbol, how it mattered on a row without a bar of it."""
         if column not in self._missed:
             self._missed.add(column)
-            self.note(row, "no_bar", f"{self.bars.symbols[column]} was wanted on a session without its bar")
+            self.note(row, "no_bar", f"{self.bars.symbols[column]} {how} on a session without its bar")
