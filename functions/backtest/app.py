@@ -11,9 +11,8 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, Field
 
 from trimtab.adapters.stores import open_store
-from trimtab.errors import TrimtabError
 from trimtab.farm import Farmhand, play_batch
-from trimtab.settings import redactor
+from trimtab.settings import error_document, log_line, redactor
 from trimtab.settings.events import StoreUrl, typed
 from trimtab.sweep import code_of
 
@@ -27,12 +26,7 @@ HERE = Path(__file__).resolve().parent
 """Where strategy modules of one's own lie, beside this file."""
 
 
-def _line(entry: Document) -> str:
-    """Give a log line without any secret of the environment."""
-    return redactor(os.environ).line(entry)
-
-
-logger = Logger(service="backtest", json_serializer=_line)
+logger = Logger(service="backtest", json_serializer=log_line)
 farmhand = Farmhand.of(HERE, code_of)
 
 
@@ -67,11 +61,13 @@ def handler(event: object, context: LambdaContext) -> Document:
     """
     del context
     try:
-        asked = typed(event, Event, allowed="store, job, cells", hint="docs/sweep.md")
+        asked = typed(
+            event, Event, allowed="store, job, cells", hint="let the state machine of docs/sweep.md start it"
+        )
         failed = play_batch(store_at(asked.store), asked.job, asked.cells, farmhand)
-    except TrimtabError as error:
-        logger.error("failed", extra={"error": error.document()})  # noqa: TRY400 - the runtime adds the traceback
-        raise
+    except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
+        logger.error("failed", extra={"error": error_document(error)})  # noqa: TRY400 - the runtime adds the traceback
+        raise redactor(os.environ).error(error) from None
     logger.info("played", extra={"cells": len(asked.cells), "failures": failed})
     if failed:
         raise CellsFailed(f"{len(failed)} of {len(asked.cells)}: {failed[0]['code']}: {failed[0]['message']}")

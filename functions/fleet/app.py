@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from trimtab.errors import TrimtabError
 from trimtab.fleet import run_member
-from trimtab.settings import redactor
+from trimtab.settings import error_document, log_line, redactor
 from trimtab.settings.events import Instant, StoreUrl, typed
 from trimtab.stations.arrive import Arrival
 
@@ -21,12 +20,7 @@ if TYPE_CHECKING:
     from trimtab.core.record import Document
 
 
-def _line(entry: Document) -> str:
-    """Give a log line without any secret of the environment."""
-    return redactor(os.environ).line(entry)
-
-
-logger = Logger(service="fleet", json_serializer=_line)
+logger = Logger(service="fleet", json_serializer=log_line)
 
 _CONFIGURATION = re.compile(r"(.*/)?config/[a-z0-9-]{1,24}\.json")
 
@@ -62,11 +56,12 @@ def handler(event: object, context: LambdaContext) -> Document:
         Stopped: it was halted or interrupted, so that the state machine and its alarm see it.
         Misconfigured: the event or the portfolio's configuration is wrong; nothing began.
     """
-    asked = typed(event, Event, allowed=ALLOWED, hint="docs/fleet.md")
-    if not _CONFIGURATION.fullmatch(asked.key):  # the map lists whatever lies there
-        logger.info("skipped", extra={"key": asked.key})
-        return {"skipped": asked.key}
     try:
+        asked = typed(event, Event, allowed=ALLOWED, hint="docs/fleet.md: its state machine says it")
+        if not _CONFIGURATION.fullmatch(asked.key):  # the map lists whatever lies there
+            logger.info("skipped", extra={"key": asked.key})
+            return {"skipped": asked.key}
+        logger.append_keys(portfolio=asked.portfolio)
         record = run_member(
             asked.store,
             asked.portfolio,
@@ -76,9 +71,9 @@ def handler(event: object, context: LambdaContext) -> Document:
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
             warn=lambda text: logger.warning("not told", extra={"detail": text}),
         )
-    except TrimtabError as error:
-        logger.error("failed", extra={"portfolio": asked.portfolio, "error": error.document()})  # noqa: TRY400 - the runtime adds the traceback
-        raise
+    except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
+        logger.error("failed", extra={"error": error_document(error)})  # noqa: TRY400 - the runtime adds the traceback
+        raise redactor(os.environ).error(error) from None
     told = {name: record[name] for name in TOLD}
     logger.info("run", extra=told)
     if record["error"]:

@@ -12,9 +12,9 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.notify import fit_notifiers
 from trimtab.adapters.webhook import Wire
 from trimtab.configuration import with_parameters
-from trimtab.errors import Misconfigured, TrimtabError
+from trimtab.errors import Misconfigured
 from trimtab.ports import Undelivered
-from trimtab.settings import receivers, redactor
+from trimtab.settings import log_line, receivers, redactor
 from trimtab.settings.secret import ALERT_URLS
 from trimtab.show.alarm import alarm_message
 
@@ -33,12 +33,7 @@ KEPT_S = 2.0
 """Of the function's time, for the log, seconds."""
 
 
-def _line(entry: Document) -> str:
-    """Give a log line without any secret of the environment."""
-    return redactor(os.environ).line(entry)
-
-
-logger = Logger(service="notify", json_serializer=_line)
+logger = Logger(service="notify", json_serializer=log_line)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -55,7 +50,9 @@ def handler(event: object, context: LambdaContext) -> Document:
     try:
         return tell_all(event, context.get_remaining_time_in_millis() / 1000 - KEPT_S)
     except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
-        raise failed(error) from None
+        clean = redactor(os.environ).error(error)
+        logger.error("failed", extra={"error": str(clean)})  # noqa: TRY400 - the runtime adds the traceback
+        raise clean from None
 
 
 def tell_all(event: object, seconds: float) -> Document:
@@ -119,14 +116,3 @@ def tell(message: Message, channels: Sequence[Notifier], seconds: float) -> bool
     log = logger.warning if refused else logger.info
     log("told", extra={"title": message.title, "receivers": len(channels), "refused": refused})
     return len(refused) < len(channels)
-
-
-def failed(error: Exception) -> Exception:
-    """Log an error, and give it without any secret in what it says: the runtime prints it."""
-    clean = redactor(os.environ)
-    if isinstance(error, TrimtabError):
-        error.mask(clean.value)
-    elif not isinstance(error, Undelivered):
-        error = RuntimeError(clean.text(f"{type(error).__name__}: {error}"))
-    logger.error("failed", extra={"error": str(error)})
-    return error

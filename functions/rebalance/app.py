@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, StrictBool
 from trimtab.configuration import load
 from trimtab.core.schedule import NEW_YORK
 from trimtab.desk import Desk
-from trimtab.errors import Misconfigured, TrimtabError
-from trimtab.settings import redactor
+from trimtab.errors import Misconfigured
+from trimtab.settings import error_document, log_line, redactor
 from trimtab.settings.events import Instant, Portfolio, typed
 from trimtab.show.document import exit_status, run_document
 from trimtab.show.page import number
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
     from trimtab.settings import Settings
 
 
-def _line(entry: Document) -> str:
-    """Give a log line without any secret of the environment."""
-    return redactor(os.environ).line(entry)
-
-
-logger = Logger(service="rebalance", json_serializer=_line)
+logger = Logger(service="rebalance", json_serializer=log_line)
 metrics = Metrics(namespace="Trimtab", service="rebalance")
 
 LOGGED = (
@@ -75,7 +70,7 @@ def handler(event: object, context: LambdaContext) -> Document:
         record = run(typed(event, Event, allowed=ALLOWED, hint="see events/ for examples"), context)
     except Exception as error:  # noqa: BLE001 - it is raised again, without the secrets in its text
         failed(error)
-        raise redacted(error) from None
+        raise redactor(os.environ).error(error) from None
     report(record)
     return run_document(record)
 
@@ -166,20 +161,9 @@ def untold(text: str) -> None:
     count("NotTold")
 
 
-def redacted(error: Exception) -> Exception:
-    """Give the error without any secret in what it says: the runtime prints it, and answers with it."""
-    clean = redactor(os.environ)
-    if isinstance(error, TrimtabError):
-        error.mask(clean.value)
-        return error
-    text = str(error)
-    return error if clean.text(text) == text else RuntimeError(f"{type(error).__name__}: {clean.text(text)}")
-
-
 def failed(error: Exception) -> None:
     """Log and count what ended in an error; the runtime adds the traceback."""
-    told = error.document() if isinstance(error, TrimtabError) else {"code": "bug", "message": repr(error)}
-    logger.error("failed", extra={"error": told})
+    logger.error("failed", extra={"error": error_document(error)})
     count("RunFailed")
 
 

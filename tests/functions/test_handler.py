@@ -14,6 +14,7 @@ from lambda_kit import Context, event, portfolio, sandbox
 from script_kit import load_script
 from scripted_http import Reply, ScriptedServer
 from trimtab.errors import Halted, Misconfigured
+from trimtab.settings import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -310,7 +311,7 @@ def test_no_secret_leaves_by_an_error(capsys: pytest.CaptureFixture[str]) -> Non
     shown = "".join(traceback.format_exception(type(error), error, None)) + str(error.document())
     assert not [canary for canary in CANARIES if canary in shown]
     assert error.code == "bad_event"
-    bug = app.redacted(KeyError(f"GET {os.environ['TRIMTAB_HEARTBEAT_URL']}/start"))
+    bug = redactor(os.environ).error(KeyError(f"GET {os.environ['TRIMTAB_HEARTBEAT_URL']}/start"))
     assert not [canary for canary in CANARIES if canary in str(bug)]
 
 

@@ -20,6 +20,7 @@ from trimtab.adapters.notify.plain import plain_payload
 from trimtab.adapters.notify.slack import slack_payload
 from trimtab.errors import Misconfigured
 from trimtab.ports import Undelivered
+from trimtab.settings import redactor
 from trimtab.show.alarm import alarm_message
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def test_no_secret_is_told_or_raised(chat: ScriptedServer) -> None:
     (told,) = bodies(chat, PLAIN)
     assert "could not reach ***" in told["text"]
     assert not [canary for canary in CANARIES if canary in json.dumps(told)]
-    bug = app.failed(KeyError(f"POST {url}"))
+    bug = redactor(os.environ).error(KeyError(f"POST {url}"))
     assert not [canary for canary in CANARIES if canary in str(bug)]
 
 

@@ -8,7 +8,7 @@ be loaded, for a halt.
 from trimtab.settings.document import schema, starter
 from trimtab.settings.loading import load
 from trimtab.settings.model import Alerts, Data, Schedule, Settings, Store, Strategy
-from trimtab.settings.redaction import Redactor, redactor
+from trimtab.settings.redaction import Redactor, error_document, log_line, redactor
 from trimtab.settings.salvage import Salvaged, salvage
 from trimtab.settings.secret import Receivers, Secrets, receivers, secrets
 
@@ -23,7 +23,9 @@ __all__ = [
     "Settings",
     "Store",
     "Strategy",
+    "error_document",
     "load",
+    "log_line",
     "receivers",
     "redactor",
     "salvage",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from trimtab.core.masking import MASK, SHORTEST, is_plain, masked
 from trimtab.core.record import json_line
+from trimtab.errors import TrimtabError
 from trimtab.settings.secret import SECRET_NAMES, split_urls
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from trimtab.core.record import Document
 
-__all__ = ["MASK", "Redactor", "learn", "redactor"]
+__all__ = ["MASK", "Redactor", "error_document", "learn", "log_line", "redactor"]
 
 HEAD = 12
 """A token that is cut short is still known by so many characters of its beginning."""
@@ -89,6 +91,15 @@ class Redactor:
         """Give a log's entry as one line of JSON with every secret masked in its texts."""
         return json_line(self.value(json.loads(json_line(entry))))
 
+    def error(self, error: Exception) -> Exception:
+        """Give an error without any secret in what it says, for whoever prints it: itself where it can be."""
+        if isinstance(error, TrimtabError):
+            error.mask(self.value)
+            return error
+        text = str(error)
+        masked_text = self.text(text)
+        return error if masked_text == text else RuntimeError(f"{type(error).__name__}: {masked_text}")
+
     def holds(self, name: str) -> bool:
         """Say whether a whole key or URL stands in a name."""
         lowered = name.lower()
@@ -109,6 +120,16 @@ def redactor(environ: Mapping[str, str]) -> Redactor:
     """Give the redactor of every secret of an environment, and of those that were learnt."""
     texts = [*(environ.get(name, "") for name in (*SECRET_NAMES, *_CLOUD)), *sorted(_learnt)]
     return Redactor.of(url for text in texts for url in split_urls(text))
+
+
+def error_document(error: Exception) -> Document:
+    """Give an error as a log is to hold it, as yet with its secrets; one that is not Trimtab's is a bug."""
+    return error.document() if isinstance(error, TrimtabError) else {"code": "bug", "message": repr(error)}
+
+
+def log_line(entry: Document) -> str:
+    """Give a log's entry as one line of JSON without any secret of this process's environment."""
+    return redactor(os.environ).line(entry)
 
 
 def _shapes(secret: str) -> Iterator[tuple[str, str, str]]:
