@@ -153,7 +153,7 @@ lock: $(VENV)/dev.stamp  ## Lock the dependencies anew from pyproject.toml (UPGR
 clean:  ## Remove the environment, the demo and every cache
 	rm -rf "$(VENV)" "$(DEMO)" build dist layers/trimtab/*.egg-info .aws-sam .coverage .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find functions layers tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find dashboard docs functions layers tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -14,16 +14,14 @@ import tempfile
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import polars as pl
 import streamlit as st
 
+from trimtab.adapters.inputs import read_inputs
 from trimtab.adapters.sqlite import SqliteTrades
 from trimtab.adapters.stores import open_guest
-from trimtab.core.bars import Bars
 from trimtab.core.record import rows
 from trimtab.errors import Halted
 from trimtab.evidence.board import reading
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trimtab.adapters.guest import Guest, Stamp
+    from trimtab.core.bars import Bars
     from trimtab.core.record import Document
     from trimtab.ports import Store, Trades
 
@@ -312,8 +311,8 @@ def _bars(url: str, folder: str) -> Bars | None:
     if blob is None:
         return None
     try:
-        return Bars.from_frame(pl.read_parquet(BytesIO(blob)))
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        return read_inputs(blob)
+    except ValueError as error:
         raise _OddError(folder) from error
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from trimtab.fleet import run_member
 from trimtab.settings import error_document, log_line, redactor
 from trimtab.settings.events import Instant, StoreUrl, typed
+from trimtab.settings.model import PORTFOLIO
 from trimtab.stations.arrive import Arrival
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = Logger(service="fleet", json_serializer=log_line)
 
-_CONFIGURATION = re.compile(r"(.*/)?config/[a-z0-9-]{1,24}\.json")
+_CONFIGURATION = re.compile(rf"(.*/)?config/{PORTFOLIO}\.json")
 
 ALLOWED = "store, key (…/config/<portfolio>.json), scheduled_time, dry_run"
 TOLD = ("portfolio", "run_id", "session", "outcome", "stage", "reason")

@@ -228,6 +228,16 @@ def test_a_damaged_record_stops_it(walker: Desk) -> None:
     assert (done.status, done.document["error"]["code"]) == (3, "record_damaged")
 
 
+def test_damaged_bars_of_a_run_stop_it(walker: Desk) -> None:
+    """They are named as what they are, and are no bug."""
+    path = min((walker.folder / STORE / "runs/main").glob("*/*/inputs.parquet"))
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-9])
+    done = walker("compare", "--json")
+    assert (done.status, done.document["error"]["code"]) == (3, "record_damaged")
+    assert path.parent.name in done.document["error"]["message"]
+
+
 def test_a_store_that_is_a_file_is_not_called_empty(desk: Desk) -> None:
     """Reading it is refused, exit 3."""
     (desk.folder / STORE).write_text("")

@@ -59,6 +59,8 @@ def test_status_is_of_one_moment(lived: Desk) -> None:
             float(row["market_value"]) / float(dry["equity"]), abs=1e-5
         )
     assert f"Holdings as of session {dry['session']}" in lived("status").out
+    (lived.folder / STORE / "halts").mkdir(exist_ok=True)
+    (lived.folder / STORE / "halts/doctor_1").write_text("a probe of doctor that could not be taken away")
     (line,) = lived("status", "--all", "--json").document["portfolios"]
     assert line["equity"] == status["equity"] == dry["equity"]
 

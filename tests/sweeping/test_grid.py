@@ -69,9 +69,9 @@ def test_a_wrong_grid_is_refused_with_what_was_seen(document: object, seen: str,
     assert allowed is None or allowed in str(refused.value.allowed)
 
 
-@pytest.mark.parametrize("text", ["{", '{"cash": 1, "cash": 2}'])
+@pytest.mark.parametrize("text", ["{", '{"cash": 1, "cash": 2}', '{"cash": NaN}', "[" * 99_999])
 def test_a_file_that_is_no_grid_is_refused(tmp_path: Path, text: str) -> None:
-    """Broken JSON, a key that stands there twice, a file that is not there."""
+    """Broken JSON, a key that stands there twice, no number, nested without end, a file that is not there."""
     path = tmp_path / "grid.json"
     for wanted in (path, path):
         with pytest.raises(Misconfigured, match="no grid that can be read"):

@@ -16,6 +16,7 @@ from trimtab.desk import Desk
 from trimtab.errors import Halted, Misconfigured, TrimtabError
 from trimtab.ports import Undelivered
 from trimtab.settings import load, receivers, redactor
+from trimtab.settings.model import PORTFOLIO
 from trimtab.settings.secret import ALERT_URLS, HEARTBEAT_URL
 from trimtab.show.alert import GRAVITY, Occasion, message_of
 from trimtab.show.document import stopped_record
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["portfolios", "run_member"]
 
 TELL_S = 5.0
-_CONFIG = re.compile(r"config/([a-z0-9-]{1,24})\.json")
+_CONFIG = re.compile(rf"config/({PORTFOLIO})\.json")
 
 
 def portfolios(store: Store) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Rebalance: THE LINE. One run, from waking to its record; read this file first.
 
-    arrive → fetch → validate → strategy → positions → plan → risk → execute → record → report
+    arrive → fetch → validate → positions → strategy → plan → risk → execute → record → report
 
 Each station takes the values of those before it and gives the next ones; any of them may stop the run.
 Whatever stops it, `record` writes down what was seen and done, and `report` tells the owner.

@@ -15,6 +15,7 @@ from trimtab.core.record import canonical, digest, inputs_digest
 from trimtab.desk import code_digest, decider
 from trimtab.errors import Misconfigured, TrimtabError
 from trimtab.settings import Settings, Strategy
+from trimtab.settings.loading import parse
 from trimtab.strategies import BUILT_IN
 from trimtab.sweeping.cells import Cell, cells_of, windows
 from trimtab.sweeping.grid import CODE, Grid
@@ -112,8 +113,8 @@ def read_grid(path: Path) -> Grid:
         Misconfigured: it can't be read, is no JSON, names a key twice, or holds what no grid has.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
-    except (OSError, ValueError) as error:
+        document = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise Misconfigured(
             CODE,
             f"{path.name} is no grid that can be read: {getattr(error, 'strerror', None) or error}",
@@ -122,14 +123,6 @@ def read_grid(path: Path) -> Grid:
             hint="docs/sweep.md shows a grid with every key",
         ) from error
     return Grid.of(document)
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is named twice")
-    return document
 
 
 # Before: what is to be played
@@ -241,7 +234,7 @@ def _demand_one(settings: Settings, job: Job, cells: Sequence[Cell]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Plays cells of a job, with prices that are mapped from `prices` when a universe is first asked for."""
+    """Plays cells of a job, with the prices that `bars` gives of a universe by its name."""
 
     job: Job
     settings: Settings

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 from datetime import date, timedelta
-from io import BytesIO
 from typing import TYPE_CHECKING
 
+from trimtab.adapters.inputs import read_inputs
 from trimtab.adapters.sources import FeedSource, TapeSource
 from trimtab.adapters.stores import open_store
 from trimtab.backtesting.terms import Costs
 from trimtab.cli.opened import settings_of
 from trimtab.cli.progress import Progress
-from trimtab.core.bars import Bars
 from trimtab.desk import decider, feed, replayed, source
 from trimtab.errors import Halted
 from trimtab.evidence.compare import Player
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from trimtab.adapters.strategy_loader import Loaded
     from trimtab.cli.terminal import Terminal
+    from trimtab.core.bars import Bars
     from trimtab.core.record import Document
     from trimtab.evidence.witness import Day
     from trimtab.ports import Store
@@ -142,15 +142,28 @@ def _runs(store: Store, portfolio: str, first: str, last: str) -> list[tuple[Doc
             progress.tell(i / len(within))
             record = read_record(store, folder)
             if not record["dry_run"]:
-                runs.append((record, _bars(store.get(f"{folder}/inputs.parquet"))))
+                runs.append((record, _bars(store, folder)))
     return runs
 
 
-def _bars(blob: bytes | None) -> Bars | None:
-    """Give the bars of inputs.parquet; None where a run saw none."""
-    import polars as pl  # noqa: PLC0415 - the verbs that read no bars do not pay for polars
+def _bars(store: Store, folder: str) -> Bars | None:
+    """Give the bars that a run saw; None where it saw none.
 
-    return None if blob is None else Bars.from_frame(pl.read_parquet(BytesIO(blob)))
+    Raises:
+        Halted: they are damaged.
+    """
+    key = f"{folder}/inputs.parquet"
+    blob = store.get(key)
+    try:
+        return None if blob is None else read_inputs(blob)
+    except ValueError as error:
+        raise Halted(
+            "record_damaged",
+            f"{key} is not what was written",
+            seen=error,
+            allowed="the bars that the run saw",
+            hint="bring it back from a copy, or move its folder away: trimtab verify names every such file",
+        ) from error
 
 
 def _plans(store: Store, portfolio: str, first: str, last: str) -> dict[str, Document]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from trimtab.core.schedule import NEW_YORK, session_of
 from trimtab.errors import TrimtabError
 from trimtab.evidence.board.standing import next_run
 from trimtab.evidence.returns import returns
+from trimtab.settings.model import PORTFOLIO
 from trimtab.show.ledger import (
     Wanted,
     banded,
@@ -69,6 +71,7 @@ def _all(settings: Settings, terminal: Terminal) -> int:
 
     store, trades = _opened(settings)
     halts = (key.removeprefix("halts/") for key in store.list("halts/"))
+    halts = filter(re.compile(PORTFOLIO).fullmatch, halts)  # doctor tries the store with a flag of its own
     names = sorted({*portfolios(store), *(row["portfolio"] for row in recent_portfolios(trades)), *halts})
     found = [_standing(store, trades, name) for name in names]
     terminal.say(fleet_text(found, settings.store_url, terminal.page))

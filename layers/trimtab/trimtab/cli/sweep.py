@@ -7,6 +7,7 @@ import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.sweep.workers import warm_up
@@ -143,7 +144,7 @@ def _written(arguments: argparse.Namespace, work: Work, done: Swept, out: Path) 
     from trimtab.evidence.sweep import sweep_html  # noqa: PLC0415 - what is played needs no page
     from trimtab.sweeping.table import frame  # noqa: PLC0415 - as above
 
-    command = " ".join(["trimtab", *arguments.words])
+    command = " ".join(["trimtab", *map(quote, arguments.words)])
     page = sweep_html(done.outcomes, title=work.cells[0].strategy, source=work.source, command=command)
     table, html, text = out / "results.parquet", out / "sweep.html", out / "summary.json"
     with writing("the results", "name another with --out; what was played is kept in this one"):

@@ -38,9 +38,9 @@ LEAST_USD = Decimal(2)
 """Value of the order at least: the broker takes none below 1 USD."""
 CENT = Decimal("0.01")
 BEHIND = timedelta(days=10)
+"""How far back a last close is looked for."""
 LATE = timedelta(minutes=10)
 """Before the close: an order that reaches the broker after it would wait for the next open."""
-"""How far back a last close is looked for."""
 ENDS_S = 30.0
 """Seconds that an order may take to be found, or to end once it was cancelled."""
 POLL_S = 0.5

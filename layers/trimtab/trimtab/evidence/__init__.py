@@ -1,10 +1,4 @@
-"""Evidence: what shows a backtest, tries its strategy, and holds it against what the account did.
+"""Evidence: what is read off results and records to be looked at, worked out again or held against them.
 
-`report_html` makes one page that opens anywhere, offline.
+It never trades.
 """
-
-from __future__ import annotations
-
-from trimtab.evidence.report import report_html
-
-__all__ = ["report_html"]

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, Validatio
 
 from trimtab.errors import Misconfigured
 from trimtab.settings.complaint import shown
+from trimtab.settings.model import PORTFOLIO
 
 __all__ = ["Instant", "Portfolio", "StoreUrl", "typed"]
 
@@ -26,7 +27,7 @@ Instant = Annotated[
     Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
 ]
 """A moment of ISO 8601 with its zone, 2000 to 2199."""
-Portfolio = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,24}$")]
+Portfolio = Annotated[str, Field(pattern=f"^{PORTFOLIO}$")]
 StoreUrl = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,500}$")]
 
 

@@ -29,6 +29,8 @@ Weights or limits mixed from two places would be nobody's decision."""
 DECIDES = ("strategy", "universe", "data", "execution", "risk", "portfolio", "mode")
 """The keys that decide what is traded: the config digest is theirs."""
 
+PORTFOLIO = "[a-z0-9-]{1,24}"
+"""A portfolio's name, as a regular expression."""
 DEFAULT_STORE = {"simulated": "./trimtab-data", "paper": "./trimtab-paper", "live": "./trimtab-live"}
 
 BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?", re.ASCII)
@@ -167,7 +169,7 @@ class Settings(BaseSettings):
 
     strategy: Strategy
     """What decides the weights. The one key that has no default."""
-    portfolio: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,24}$")] = "main"
+    portfolio: Annotated[str, Field(pattern=f"^{PORTFOLIO}$")] = "main"
     """The portfolio's name, part of every path. One account serves one portfolio."""
     mode: Literal["simulated", "paper", "live"] = "simulated"
     """`simulated`: the embedded exchange, no account needed. `paper`, `live`: Alpaca."""

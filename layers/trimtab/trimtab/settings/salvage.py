@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trimtab.errors import Misconfigured
 from trimtab.settings.loading import PREFIX, parse, read
-from trimtab.settings.model import BUCKET_URL, DEFAULT_STORE
+from trimtab.settings.model import BUCKET_URL, DEFAULT_STORE, PORTFOLIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TEXT = r'("(?:[^"\\\n]|\\.)*")'
 _PORTFOLIO, _MODE = (re.compile(rf'"{key}"\s*:\s*{_TEXT}') for key in ("portfolio", "mode"))
 _URL = re.compile(r'"store"\s*:\s*\{[^{}]*?"url"\s*:\s*' + _TEXT)
-_NAME = re.compile(r"[a-z0-9-]{1,24}")
+_NAME = re.compile(PORTFOLIO)
 
 
 @dataclass(frozen=True, slots=True)

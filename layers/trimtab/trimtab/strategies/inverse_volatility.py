@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trimtab.strategies.checks import carrying, checked_count, checked_fraction, checked_symbols
+from trimtab.strategies.measures import STILL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def inverse_volatility(symbols: Sequence[str], lookback: int = 63, weight: float
         if len(close) < rows or not columns:
             return {}
         volatility = np.std(close[1:] / close[:-1] - 1.0, axis=0, ddof=1)
-        eligible = np.flatnonzero(volatility > 0.0)  # NaN, where a bar is missing, is not above 0
+        eligible = np.flatnonzero(volatility > STILL)  # NaN, where a bar is missing, is not above it
         calm = 1.0 / volatility[eligible]
         weights = total * calm / calm.sum()
         return {history.symbols[columns[i]]: float(w) for i, w in zip(eligible, weights, strict=True)}
