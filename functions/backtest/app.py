@@ -14,7 +14,6 @@ from trimtab.adapters.stores import open_store
 from trimtab.farm import Farmhand, play_batch
 from trimtab.settings import error_document, log_line, redactor
 from trimtab.settings.events import StoreUrl, typed
-from trimtab.sweep import code_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -27,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 
 
 logger = Logger(service="backtest", json_serializer=log_line)
-farmhand = Farmhand.of(HERE, code_of)
+farmhand = Farmhand.of(HERE)
 
 
 @cache

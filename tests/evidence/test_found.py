@@ -15,9 +15,9 @@ from line_kit import PRICE, make_lab, make_tape
 from trimtab.adapters.guest import GuestTrades
 from trimtab.core.sizing import buffered
 from trimtab.evidence.board import curve, reading, standing
+from trimtab.evidence.ledger import Found, banded, found, goals, weighed
 from trimtab.evidence.returns import returns
 from trimtab.evidence.taxes import lots_document
-from trimtab.show.ledger import Found, banded, found, goals, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,10 +15,10 @@ from line_kit import Kill, Killed, Lab, make_lab, make_switch
 from trimtab.core.masking import MASK, blanked
 from trimtab.core.record import canonical
 from trimtab.errors import Halted
+from trimtab.evidence.ledger import read_unsealed as shown_record
 from trimtab.evidence.seal import opened
 from trimtab.rebalance import rebalance
 from trimtab.settings import Redactor
-from trimtab.show.ledger import read_record as shown_record
 from trimtab.stations.arrive import Arrival
 from trimtab.stations.past import read_record, rebuild
 from trimtab.stations.unfinished import CODE

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from trimtab.adapters.sweep import Kept, prices_file, read_prices_file
 from trimtab.core.record import canonical, digest, inputs_digest
 from trimtab.errors import Halted, Misconfigured
-from trimtab.sweep import Job, Swept, is_failure, player, swept
+from trimtab.sweep import Job, Swept, code_of, is_failure, player, swept
 from trimtab.sweeping.cells import Cell
 
 if TYPE_CHECKING:
@@ -273,19 +273,18 @@ def play_batch(store: Store, job_key: str, cells: Sequence[Document], farm: Farm
 class Farmhand:
     """What a function keeps between its calls: the last job and the bars that were read, by their digests.
 
-    `folder` is where strategy modules lie; `code` gives the digest of the code that plays a strategy there.
+    `folder` is where strategy modules lie.
     """
 
     folder: Path
-    code: Callable[[str, Path], str]
     _jobs: dict[str, Job]
     _bars: dict[str, Bars]
     _codes: dict[str, str]
 
     @classmethod
-    def of(cls, folder: Path, code: Callable[[str, Path], str]) -> Farmhand:
+    def of(cls, folder: Path) -> Farmhand:
         """Make one that keeps nothing yet."""
-        return cls(folder, code, {}, {}, {})
+        return cls(folder, {}, {}, {})
 
     def job(self, store: Store, key: str) -> Job:
         """Give a job; its name says what it holds, so it is read once.
@@ -296,7 +295,13 @@ class Farmhand:
         if key not in self._jobs:
             data = store.get(key)
             if data is None:
-                raise Misconfigured("no_job", "there is no such job in the bucket", seen=key)
+                raise Misconfigured(
+                    "no_job",
+                    "there is no such job in the bucket",
+                    seen=key,
+                    allowed="a job that was submitted",
+                    hint="submit the sweep again: trimtab sweep GRID --on aws",
+                )
             self._jobs = {key: Job(**json.loads(data))}
         return self._jobs[key]
 
@@ -308,7 +313,7 @@ class Farmhand:
         """
         bars = self._prices(store, job.prices[cell.universe])
         if cell.strategy not in self._codes:
-            self._codes[cell.strategy] = self.code(cell.strategy, self.folder)
+            self._codes[cell.strategy] = code_of(cell.strategy, self.folder)
         here = self._codes[cell.strategy]
         if here != job.code:
             raise Misconfigured(
@@ -327,7 +332,11 @@ class Farmhand:
             if bars is None or inputs_digest(bars) != name:
                 seen = "nothing" if bars is None else "prices of another digest"
                 raise Misconfigured(
-                    "no_prices", "the bucket has not the prices of this job", seen=seen, allowed=name
+                    "no_prices",
+                    "the bucket has not the prices of this job",
+                    seen=seen,
+                    allowed=name,
+                    hint="submit the sweep again: that puts its prices there",
                 )
             self._bars = {name: bars}  # one universe at a time: a function's memory is small
         return self._bars[name]

@@ -83,7 +83,13 @@ def _settings(url: str, name: str, environ: Mapping[str, str], *, dry_run: bool)
     """
     data = open_store(url)[0].get(f"config/{name}.json")
     if data is None:
-        raise Misconfigured("no_config", f"there is no config/{name}.json in the store", seen=url)
+        raise Misconfigured(
+            "no_config",
+            f"there is no config/{name}.json in the store",
+            seen=url,
+            allowed="a configuration for each portfolio that is run",
+            hint=f"copy the portfolio's configuration there: aws s3 cp config.json {url}/config/{name}.json",
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.json"
         path.write_bytes(data)

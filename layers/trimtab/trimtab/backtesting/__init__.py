@@ -181,7 +181,13 @@ def _benchmark(bars: Bars, symbol: str, first: int, last: int, cash: float) -> N
     known = np.maximum.accumulate(np.where(np.isnan(close), -1, np.arange(len(close))))
     listed = known >= 0
     if not listed.any():
-        raise Misconfigured("missing_symbol", "the benchmark has no bar between start and end", seen=symbol)
+        raise Misconfigured(
+            "missing_symbol",
+            "the benchmark has no bar between start and end",
+            seen=symbol,
+            allowed="a symbol with a bar there",
+            hint="name another benchmark, or dates that have its bars",
+        )
     price = close[np.maximum(known, 0)]
     return np.where(listed, cash * price / price[listed][0], cash)
 

@@ -42,5 +42,9 @@ def _model(kind: type[Limits], config: Mapping[str, object], name: str) -> Limit
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join([name, *map(str, first["loc"])])
         raise Misconfigured(
-            "invalid_value", f"config: {where}: {first['msg']}", seen=repr(first["input"])
+            "invalid_value",
+            f"config: {where}: {first['msg']}",
+            seen=repr(first["input"]),
+            allowed="as config.json takes it",
+            hint="docs/configuration.md lists every key",
         ) from None

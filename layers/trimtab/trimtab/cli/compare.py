@@ -17,10 +17,10 @@ from trimtab.desk import decider, feed, replayed, source
 from trimtab.errors import Halted
 from trimtab.evidence.compare import Player
 from trimtab.evidence.compare import compare as set_beside
+from trimtab.evidence.ledger import find_run, run_keys
 from trimtab.evidence.witness import chained, days_of, scaled, stretch, unbroken
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.show.compare import compare_text
-from trimtab.show.ledger import find_run, run_keys
 from trimtab.stations.past import folders, read_record
 
 if TYPE_CHECKING:

@@ -138,7 +138,13 @@ def _app() -> Path:
     for found in (checkout, *_installed()):
         if found.is_file():
             return found
-    raise Misconfigured("no_dashboard", "the dashboard's pages are not installed", seen=checkout, allowed=APP)
+    raise Misconfigured(
+        "no_dashboard",
+        "the dashboard's pages are not installed",
+        seen=checkout,
+        allowed=APP,
+        hint="install trimtab again, from its wheel or its repository: both hold them",
+    )
 
 
 def _installed() -> list[Path]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import settings_of
 from trimtab.evidence.diff import diff as differences
+from trimtab.evidence.ledger import find_run, run_keys
 from trimtab.show.diff import diff_text
-from trimtab.show.ledger import find_run, run_keys
 from trimtab.stations.past import folders, read_record
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from trimtab.adapters.stores import open_store
 from trimtab.cli.opened import settings_of
 from trimtab.errors import Misconfigured, TrimtabError
 from trimtab.evidence.explain import explain as explained
+from trimtab.evidence.ledger import find_run, run_keys
 from trimtab.evidence.taxes import estimates
 from trimtab.show.explain import explain_text
-from trimtab.show.ledger import find_run, run_keys
 from trimtab.stations.past import read_record
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from trimtab.settings import Settings
 
-__all__ = ["SENDS_NOTHING", "options_of", "program", "settings_of"]
+__all__ = ["SENDS_NOTHING", "options_of", "person", "program", "settings_of"]
 
 SENDS_NOTHING = frozenset(
     {
@@ -47,3 +48,11 @@ def program() -> str:
     called = sys.argv[0]
     found = Path(called).name != "trimtab" or which("trimtab") is not None
     return "trimtab" if found else quote(called)
+
+
+def person() -> str:
+    """Name the person at this machine, or the owner where the machine does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "owner"

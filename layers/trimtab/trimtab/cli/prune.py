@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from trimtab.adapters.applog import AppLog
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.stores import open_store
-from trimtab.cli.opened import options_of, program, settings_of
+from trimtab.cli.opened import options_of, person, program, settings_of
 from trimtab.evidence import prune as pruning
 from trimtab.settings import redactor
 from trimtab.show.prune import prune_text
@@ -60,20 +58,13 @@ def _remove(store: Store, olds: list[Old], settings: Settings) -> None:
     """Remove what was listed, and log it once."""
     if not olds:
         return
-    at, who = stamp(SystemClock().now()), _who()
+    at, who = stamp(SystemClock().now()), person()
     for old in olds:
         pruning.remove(store, old, at=at, who=who)
     log = AppLog(settings.log_file, written=redactor(os.environ).line)
     size = sum(old.size for old in olds)
     log.line("prune", portfolio=settings.portfolio, who=who, runs=len(olds), bytes=size)
     log.close()
-
-
-def _who() -> str:
-    """Name the person at this machine, or the owner where the machine does not know."""
-    with suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
-    return "owner"
 
 
 def _document(found: list[Old], settings: Settings, *, dry_run: bool) -> Document:

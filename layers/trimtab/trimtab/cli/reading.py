@@ -16,21 +16,21 @@ from trimtab.core.nyse import sessions
 from trimtab.core.schedule import NEW_YORK, session_of
 from trimtab.errors import TrimtabError
 from trimtab.evidence.board.standing import next_run
-from trimtab.evidence.returns import returns
-from trimtab.settings.model import PORTFOLIO
-from trimtab.show.ledger import (
+from trimtab.evidence.ledger import (
     Wanted,
     banded,
     equity_of,
     find_run,
     found,
-    read_record,
+    read_unsealed,
     recent_portfolios,
     recent_runs,
     run_keys,
     warnings_of,
     weighed,
 )
+from trimtab.evidence.returns import returns
+from trimtab.settings.model import PORTFOLIO
 from trimtab.show.page import number
 from trimtab.show.run import Facts
 from trimtab.show.status import flag_document, fleet_text, history_text, record_text, status_text
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
     from trimtab.cli.terminal import Terminal
     from trimtab.core.record import Document
+    from trimtab.evidence.ledger import Found
     from trimtab.ports import Store, Trades
     from trimtab.settings import Settings
-    from trimtab.show.ledger import Found
 
 __all__ = ["history", "show", "status"]
 
@@ -70,8 +70,8 @@ def _all(settings: Settings, terminal: Terminal) -> int:
     from trimtab.fleet import portfolios  # noqa: PLC0415 - only --all pays for it
 
     store, trades = _opened(settings)
-    halts = (key.removeprefix("halts/") for key in store.list("halts/"))
-    halts = filter(re.compile(PORTFOLIO).fullmatch, halts)  # doctor tries the store with a flag of its own
+    flags = (key.removeprefix("halts/") for key in store.list("halts/"))
+    halts = filter(re.compile(PORTFOLIO).fullmatch, flags)  # doctor tries the store with a flag of its own
     names = sorted({*portfolios(store), *(row["portfolio"] for row in recent_portfolios(trades)), *halts})
     found = [_standing(store, trades, name) for name in names]
     terminal.say(fleet_text(found, settings.store_url, terminal.page))
@@ -144,7 +144,7 @@ def _opened(settings: Settings) -> tuple[Store, Trades]:
 def _record(store: Store, settings: Settings, seen: Found) -> Document | None:
     """Give the record of the run that found these holdings; None where it is missing or damaged."""
     with suppress(TrimtabError):
-        return read_record(store, f"runs/{settings.portfolio}/{seen.session}/{seen.run_id}")[0]
+        return read_unsealed(store, f"runs/{settings.portfolio}/{seen.session}/{seen.run_id}")[0]
     return None
 
 
@@ -186,7 +186,7 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.document(None)
         return 0
     folder = keys[find_run(keys, arguments.run, _latest(trades, settings.portfolio))]
-    record, whole = read_record(store, folder)
+    record, whole = read_unsealed(store, folder)
     facts = Facts(f"config {record['config_digest'][:12]}", f"{settings.store_url}/{folder}", past=True)
     terminal.say(record_text(record, facts, terminal.page, whole=whole))
     terminal.document(record)

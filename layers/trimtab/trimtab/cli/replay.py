@@ -14,8 +14,8 @@ from trimtab.cli.opened import settings_of
 from trimtab.desk import code_digest, on_loopback
 from trimtab.errors import Misconfigured
 from trimtab.evidence.books import audited, loose
+from trimtab.evidence.ledger import find_run, run_keys
 from trimtab.evidence.replay import PRUNED, Decider, Replayer
-from trimtab.show.ledger import find_run, run_keys
 from trimtab.show.replay import replay_text
 from trimtab.stations import past
 from trimtab.strategies import BUILT_IN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 from contextlib import suppress
@@ -13,7 +12,7 @@ from trimtab.adapters.applog import AppLog
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.stores import open_store
 from trimtab.cli.failure import understood
-from trimtab.cli.opened import options_of, program, settings_of
+from trimtab.cli.opened import options_of, person, program, settings_of
 from trimtab.configuration import salvage
 from trimtab.desk import Desk, undecided
 from trimtab.errors import Halted, Misconfigured
@@ -139,20 +138,12 @@ def _word(arguments: argparse.Namespace, portfolio: str, why: str) -> halting.Wo
     now = SystemClock().now()
     return halting.Word(
         id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
-        who=_who(),
+        who=person(),
         at=now,
         why=redactor(os.environ).text(why),
         portfolio=portfolio,
         everyone=arguments.all,
     )
-
-
-def _who() -> str:
-    """Name the person at this machine, or the owner where the machine does not know."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "owner"
 
 
 def _keep(settings: Settings, word: halting.Word, code: str) -> None:

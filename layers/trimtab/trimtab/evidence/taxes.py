@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from trimtab.core.lots import plain
 from trimtab.core.schedule import session_of
 from trimtab.core.taxlots import NONE, Count, Split, Trade, ledger, term
-from trimtab.show.ledger import found as holdings_found
+from trimtab.evidence.ledger import found as holdings_found
 from trimtab.stations.past import read_record
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
-from trimtab.show.ledger import Found, found
+from trimtab.evidence.ledger import Found, found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from trimtab.core.nyse import sessions
 from trimtab.core.schedule import session_of
+from trimtab.evidence.ledger import band, goals
 from trimtab.evidence.words import number
-from trimtab.show.ledger import band, goals
 from trimtab.show.run import STATIONS, reached
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ __all__ = [
     "find_run",
     "found",
     "goals",
-    "read_record",
+    "read_unsealed",
     "recent_portfolios",
     "recent_runs",
     "run_keys",
@@ -36,6 +36,7 @@ __all__ = [
     "weighed",
 ]
 
+REPAIR = "bring it back from a copy, or move its folder away: trimtab verify names every such file"
 Row = dict[str, Any]
 
 HISTORY = """
@@ -266,7 +267,7 @@ def _some(ids: list[str]) -> str:
     return ("… " if len(ids) > 3 else "") + ", ".join(ids[-3:])  # noqa: PLR2004 - enough to recognise
 
 
-def read_record(store: Store, folder: str) -> tuple[Document, bool]:
+def read_unsealed(store: Store, folder: str) -> tuple[Document, bool]:
     """Give a run's record, and whether it was written to its end.
 
     Raises:
@@ -274,11 +275,29 @@ def read_record(store: Store, folder: str) -> tuple[Document, bool]:
     """
     blob = store.get(f"{folder}/record.json")
     if blob is None:
-        raise Misconfigured("dead_run", "that run died before it wrote its record", seen=folder)
+        raise Misconfigured(
+            "dead_run",
+            "that run died before it wrote its record",
+            seen=folder,
+            allowed="a run that came to its end",
+            hint="run again: the same session finishes its plan, and the next run records what was traded",
+        )
     try:
         record: Document = json.loads(blob)
     except ValueError as error:
-        raise Misconfigured("damaged_record", f"{folder}/record.json is no JSON", seen=error) from None
+        raise Misconfigured(
+            "damaged_record",
+            f"{folder}/record.json is no JSON",
+            seen=error,
+            allowed="the record as it was written",
+            hint=REPAIR,
+        ) from None
     if maimed(record):
-        raise Misconfigured("damaged_record", f"{folder}/record.json has a key that was masked", seen=folder)
+        raise Misconfigured(
+            "damaged_record",
+            f"{folder}/record.json has a key that was masked",
+            seen=folder,
+            allowed="a record with all of its keys",
+            hint=REPAIR,
+        )
     return record, store.get(f"{folder}/SHA256SUMS") is not None
