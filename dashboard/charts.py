@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from dashboard.looks import Inks
     from trimtab.evidence.board.curve import Curve
-    from trimtab.evidence.board.standing import Holding
+    from trimtab.evidence.holding import Holding
     from trimtab.evidence.markup import Element
     from trimtab.evidence.scales import Tick
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dashboard.frame import Look
     from trimtab.core.record import Document
-    from trimtab.evidence.board.standing import Holding
+    from trimtab.evidence.holding import Holding
 
 # How often the page looks whether trades.db has changed, seconds.
 REFRESH_S = 20

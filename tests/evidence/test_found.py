@@ -15,7 +15,8 @@ from line_kit import PRICE, make_lab, make_tape
 from trimtab.adapters.guest import GuestTrades
 from trimtab.core.sizing import buffered
 from trimtab.evidence.board import curve, reading, standing
-from trimtab.evidence.ledger import Found, banded, found, goals, weighed
+from trimtab.evidence.holding import goals, holding_documents
+from trimtab.evidence.ledger import Found, found
 from trimtab.evidence.returns import returns
 from trimtab.evidence.taxes import lots_document
 
@@ -54,7 +55,9 @@ def test_dry_runs_alone_tell_what_is_held(tmp_path: Path) -> None:
     seen, shares = found_in(lab)
     assert (seen.session, seen.cash) == (str(lab.session), "40000")
     assert shares == {"AAA": 600.0, "BBB": 0.0}
-    weights = {row["symbol"]: row["weight"] for row in weighed(seen.rows, 40_000.0, {"AAA", "BBB"})}
+    weights = {
+        row["symbol"]: row["weight"] for row in holding_documents(seen.rows, 40_000.0, {}, ["AAA", "BBB"])
+    }
     assert weights == {"AAA": "0.600000", "BBB": "0.000000"}
 
 
@@ -186,7 +189,7 @@ def test_a_run_without_weights_says_nothing_of_targets(tmp_path: Path, stop: str
     seen, _ = found_in(lab)
     assert seen.session == str(lab.session)
     execution, universe = lab.mandate.execution.model_dump(), list(lab.mandate.universe)
-    told = banded(weighed(seen.rows, float(seen.cash or 0), set(universe)), execution)
+    told = holding_documents(seen.rows, float(seen.cash or 0), execution, universe)
     with GuestTrades(lab.root / "trades.db").sight() as view:
         assert view is not None
         lines = standing.holdings(reading.held(view, "main")[1], float(seen.cash or 0), execution, universe)
@@ -199,7 +202,7 @@ def test_a_run_without_weights_says_nothing_of_targets(tmp_path: Path, stop: str
         lab.exchange.step()
         lab.run()
         seen, _ = found_in(lab)
-        assert {row["target"] for row in weighed(seen.rows, 0.0, set(universe))} == {"0.2"}
+        assert {row["target"] for row in holding_documents(seen.rows, 0.0, execution, universe)} == {"0.2"}
 
 
 def test_a_holding_that_is_to_be_sold_has_a_target_of_nothing() -> None:
@@ -208,7 +211,7 @@ def test_a_holding_that_is_to_be_sold_has_a_target_of_nothing() -> None:
     kept, left, _ = standing.holdings(reading.held_frame(rows), 0.0, BUFFERED, ["AAA", "BBB"])
     assert (kept.target, left.target, left.outside) == (0.5, 0.0, True)
     names = ("symbol", "qty", "price", "market_value", "target")
-    told = weighed([dict(zip(names, row, strict=True)) for row in rows], 0.0, {"AAA", "BBB"})
+    told = holding_documents([dict(zip(names, row, strict=True)) for row in rows], 0.0, {}, ["AAA", "BBB"])
     assert [row["target"] for row in told] == ["0.5", "0"]
 
 
@@ -253,9 +256,8 @@ def test_status_and_dashboard_tell_the_same_bands(
     rows = [(f"S{i}", "1", "1", f"{usd:.2f}", f"{part / 100}") for i, (usd, part) in enumerate(held)]
     names = ("symbol", "qty", "price", "market_value", "target")
     universe = [row[0] for row in rows]
-    told = banded(
-        weighed([dict(zip(names, row, strict=True)) for row in rows], cash, set(universe)), execution
-    )
+    kept = [dict(zip(names, row, strict=True)) for row in rows]
+    told = holding_documents(kept, cash, execution, universe)
     lines = {
         line.symbol: line for line in standing.holdings(reading.held_frame(rows), cash, execution, universe)
     }

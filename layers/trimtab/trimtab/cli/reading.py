@@ -16,9 +16,9 @@ from trimtab.core.nyse import sessions
 from trimtab.core.schedule import NEW_YORK, session_of
 from trimtab.errors import TrimtabError
 from trimtab.evidence.board.standing import next_run
+from trimtab.evidence.holding import holding_documents
 from trimtab.evidence.ledger import (
     Wanted,
-    banded,
     equity_of,
     find_run,
     found,
@@ -27,7 +27,6 @@ from trimtab.evidence.ledger import (
     recent_runs,
     run_keys,
     warnings_of,
-    weighed,
 )
 from trimtab.evidence.returns import returns
 from trimtab.settings.model import PORTFOLIO
@@ -95,9 +94,9 @@ def _status(settings: Settings) -> Document:
     seen = found(trades, settings.portfolio)
     heard = [run["run_id"] for run in runs] + ([] if seen is None else [seen.run_id])
     record = None if seen is None else _record(store, settings, seen)
-    universe = None if record is None else set(record["universe"])
-    held = [] if seen is None else weighed(seen.rows, number(seen.cash) or 0.0, universe)
+    universe = None if record is None else record["universe"]
     execution = settings.execution.model_dump() if record is None else record["config"]["execution"]
+    cash, rows = (0.0, []) if seen is None else (number(seen.cash) or 0.0, seen.rows)
     due, missed = _due(settings, runs[0]) if runs else (None, 0)
     return {
         "portfolio": settings.portfolio,
@@ -110,7 +109,7 @@ def _status(settings: Settings) -> Document:
         "as_of": seen and seen.session,
         "equity": equity_of(trades, settings.portfolio),
         "cash": seen and seen.cash,
-        "holdings": banded(held, execution),
+        "holdings": holding_documents(rows, cash, execution, universe),
         "returns": returns(trades, settings.portfolio),
         "warnings": warnings_of(trades, heard[0], heard[-1]) if heard else [],
     }

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from trimtab.core.masking import maimed
 from trimtab.errors import Misconfigured
-from trimtab.show.page import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from trimtab.core.record import Document
@@ -22,18 +21,14 @@ __all__ = [
     "Found",
     "Tables",
     "Wanted",
-    "band",
-    "banded",
     "equity_of",
     "find_run",
     "found",
-    "goals",
     "read_unsealed",
     "recent_portfolios",
     "recent_runs",
     "run_keys",
     "warnings_of",
-    "weighed",
 ]
 
 REPAIR = "bring it back from a copy, or move its folder away: trimtab verify names every such file"
@@ -165,62 +160,6 @@ def equity_of(trades: Trades, portfolio: str) -> str | None:
     """Give what the newest run that came to it was sized with, USD."""
     rows = trades.query(EQUITY, (portfolio,))
     return str(rows[0]["equity"]) if rows else None
-
-
-def weighed(rows: list[Row], cash: float, universe: set[str] | None) -> list[Row]:
-    """Give holdings with weights of `cash` (USD) and holdings; a foreign one has none and counts in none.
-
-    `universe` None: nothing is known to be foreign. What has no target beside others that have one is to be
-    sold; where none has, the run stopped before its strategy answered, and nothing is known of targets.
-    """
-    foreign = set() if universe is None else {row["symbol"] for row in rows} - universe
-    whole = cash + sum(number(row["market_value"]) or 0.0 for row in rows if row["symbol"] not in foreign)
-    answered = universe is not None and any(row["target"] is not None for row in rows)
-    return [_weigh(row, whole, foreign, untargeted="0" if answered else None) for row in rows]
-
-
-def _weigh(row: Row, whole: float, foreign: set[str], *, untargeted: str | None) -> Row:
-    value, outside = number(row["market_value"]), row["symbol"] in foreign
-    weight = None if outside or value is None or not whole else f"{value / whole:.6f}"
-    target = None if outside else row["target"] or untargeted
-    return row | {"weight": weight, "target": target, "foreign": outside}
-
-
-def banded(rows: list[Row], execution: Mapping[str, Any]) -> list[Row]:
-    """Give holdings with the weights (`low` to `high`) between which nothing is traded.
-
-    They lie about the target as the plan has it, after the cash buffer; a target of 0 has no band.
-    """
-    wanted = goals([number(row["target"]) or 0.0 for row in rows], execution)
-    return [row | _banded(row, goal, execution) for row, goal in zip(rows, wanted, strict=True)]
-
-
-def _banded(row: Row, goal: float, execution: Mapping[str, Any]) -> Row:
-    limits = None if row["target"] is None else band(goal, execution)
-    if limits is None:
-        return {"low": None, "high": None, "outside": False}
-    low, high = limits
-    weight = number(row["weight"])
-    outside = weight is not None and not low <= weight <= high
-    return {"low": f"{low:.6f}", "high": f"{high:.6f}", "outside": outside}
-
-
-def goals(targets: Sequence[float], execution: Mapping[str, Any]) -> list[float]:
-    """Give all targets of a run as its plan has them: scaled down where they leave less than the buffer."""
-    most, total = 1 - (number(execution.get("cash_buffer")) or 0.0), sum(targets)
-    return [target * most / total for target in targets] if total > most else list(targets)
-
-
-def band(goal: float, execution: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Give the weights between which nothing is traded, about a target as the plan has it.
-
-    None where the bands are not known.
-    """
-    narrow, relative = (number(execution.get(name)) for name in ("band", "band_relative"))
-    if narrow is None or relative is None:
-        return None
-    width = min(narrow, relative * goal)
-    return max(goal - width, 0.0), goal + width
 
 
 def run_keys(store: Store, portfolio: str) -> dict[str, str]:

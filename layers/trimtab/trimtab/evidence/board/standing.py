@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from trimtab.core.nyse import sessions
 from trimtab.core.schedule import session_of
-from trimtab.evidence.ledger import band, goals
+from trimtab.evidence.holding import Holding, held_against
 from trimtab.evidence.words import number
 from trimtab.show.run import STATIONS, reached
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trimtab.core.record import Document
 
-__all__ = ["CASH", "MARKS", "Holding", "Station", "ago", "execution_of", "holdings", "next_run", "stations"]
+__all__ = ["CASH", "MARKS", "Station", "ago", "execution_of", "holdings", "next_run", "stations"]
 
 CASH = "cash"
 MARKS = {"passed": "✓", "stopped": "✗", "not reached": "·"}
@@ -36,32 +36,6 @@ class Station(NamedTuple):
     name: str
     state: str
     seconds: float | None
-
-
-class Holding(NamedTuple):
-    """One line of the holdings: shares, USD; weights, target and band as fractions of cash and holdings.
-
-    `goal` is the target as the plan has it, after the cash buffer; `low` to `high` is the band around it, in
-    which a holding is left alone. All are None without a target.
-    """
-
-    symbol: str
-    shares: float | None
-    price: float | None
-    value: float
-    weight: float | None = None
-    target: float | None = None
-    goal: float | None = None
-    low: float | None = None
-    high: float | None = None
-    foreign: bool = False
-
-    @property
-    def outside(self) -> bool:
-        """Whether the weight is out of its band."""
-        if self.weight is None or self.low is None or self.high is None:
-            return False
-        return not self.low <= self.weight <= self.high
 
 
 def stations(run: Mapping[str, object], timings: object) -> list[Station]:
@@ -99,29 +73,12 @@ def holdings(
     """Give what is held (symbol, qty, price, value, target), the largest first, and the cash (USD) last.
 
     A target without a holding is there, too. `execution` holds the bands and the cash buffer; `universe`
-    None: nothing is known to be foreign. Without any target the run stopped before its strategy answered:
-    then nothing is known of targets, else what has none is to be sold.
+    None: nothing is known to be foreign.
     """
-    foreign = set() if universe is None else set(held["symbol"]) - set(universe)
-    rows = [(symbol, *some, value or 0.0, target) for symbol, *some, value, target in held.iter_rows()]
-    whole = cash + sum(value for symbol, _, _, value, _ in rows if symbol not in foreign)
-    wanted = goals([0.0 if symbol in foreign else target or 0.0 for symbol, *_, target in rows], execution)
-    answered = universe is not None and any(target is not None for *_, target in rows)
-    lines = []
-    for (symbol, shares, price, value, asked), goal in zip(rows, wanted, strict=True):
-        line = Holding(symbol, shares, price, value, foreign=symbol in foreign)
-        if not line.foreign:
-            line = line._replace(weight=value / whole if whole else None)
-            target = 0.0 if asked is None and answered else asked
-            line = line if target is None else _aimed(line, target, goal, execution)
-        lines.append(line)
+    lines = held_against(held.rows(), cash, execution, universe)
+    whole = cash + sum(line.value for line in lines if not line.foreign)
     lines.sort(key=lambda line: -line.value)
     return [*lines, Holding(CASH, None, None, cash, cash / whole if whole else None)]
-
-
-def _aimed(line: Holding, target: float, goal: float, execution: Mapping[str, object]) -> Holding:
-    low, high = band(goal, execution) or (None, None)
-    return line._replace(target=target, goal=goal, low=low, high=high)
 
 
 def next_run(now: datetime, run_time: str, timezone: str) -> datetime | None:
