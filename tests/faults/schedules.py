@@ -176,6 +176,8 @@ class Play:
         self.simulation = Simulation(root, exchange, plot.rng, ablation, quick=quick, sticky=sticky)
         self.mandate = make_mandate(plot.weights, **plot.changes)
         self.story: list[str] = []
+        self.sent = 0
+        """Runs of this session that sent an order."""
         self.ends: list[Callable[[], None]] = []
         """What else is made good when the storm ends."""
 
@@ -188,7 +190,9 @@ class Play:
         self.simulation.play(*processes)
         ends = " | ".join(f"{p.name}: {p.outcome} {p.code}, {len(p.posted)} posts" for p in processes)
         self.story.append(f"{self.simulation.exchange.now():%m-%d %H:%M:%S} {ends}")
-        if sum(1 for p in processes if p.posted) > 1:
+        sent = sum(1 for p in processes if p.posted)
+        self.sent += sent
+        if sent > 1:
             self.simulation.paths["two_runs_both_send"] += 1
 
     def stormy(self, name: str, **more: Any) -> Process:  # noqa: ANN401 - of Process
@@ -230,6 +234,7 @@ class Play:
 
     def next_session(self) -> None:
         """Go to 10:00 of the next session; what is on its way arrives before."""
+        self.sent = 0
         self.simulation.face.deliver_held()
         self.simulation.exchange.step()
 
@@ -326,7 +331,12 @@ def finish(drama: Play) -> None:
 
 
 def _allowed(drama: Play, process: Process) -> bool:
-    """Say whether a run may end so: for a code that is foreseen, or a latch that was set for one."""
+    """Say whether a run may end so: for a code that is foreseen, or a latch that was set for one.
+
+    As many runs as may send orders in a session did, two side by side among them: then it must refuse.
+    """
+    if process.code == "max_runs_with_orders":
+        return not process.posted and drama.sent >= drama.mandate.risk.max_runs_with_orders
     latched = process.code == "kill_switch" and any(
         f"seen: {code}:" in _reason(process) for code in drama.plot.allowed
     )

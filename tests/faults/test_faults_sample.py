@@ -79,6 +79,14 @@ def test_each_safeguard_is_missed_when_it_is_gone(name: str, stage: Path) -> Non
     pytest.fail(f"nothing was seen without: {name}")
 
 
+def test_a_fifth_run_waits_for_the_next_session(stage: Path) -> None:
+    """Four runs, two by two, each sent an order: the rule refuses another, the next session finishes."""
+    outcome = play(79_254, stage)
+    assert not outcome.violations
+    assert "calm: halted max_runs_with_orders, 0 posts" in outcome.story[-2]
+    assert "next: " in outcome.story[-1]
+
+
 @pytest.mark.parametrize("seed", [3, 11, 29, 58])
 def test_a_seed_has_one_history(seed: int, stage: Path) -> None:
     """The same seed gives the same bytes: here again, and in another process with another hash seed."""
