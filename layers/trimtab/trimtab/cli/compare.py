@@ -17,7 +17,7 @@ from trimtab.desk import decider, feed, replayed, source
 from trimtab.errors import Halted
 from trimtab.evidence.compare import Player
 from trimtab.evidence.compare import compare as set_beside
-from trimtab.evidence.ledger import find_run, run_keys
+from trimtab.evidence.ledger import REPAIR, find_run, run_keys
 from trimtab.evidence.witness import chained, days_of, scaled, stretch, unbroken
 from trimtab.ports import Unauthorized, Unreachable
 from trimtab.show.compare import compare_text
@@ -162,7 +162,7 @@ def _bars(store: Store, folder: str) -> Bars | None:
             f"{key} is not what was written",
             seen=error,
             allowed="the bars that the run saw",
-            hint="bring it back from a copy, or move its folder away: trimtab verify names every such file",
+            hint=REPAIR,
         ) from error
 
 

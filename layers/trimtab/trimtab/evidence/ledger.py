@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trimtab.ports import Store, Trades
 
 __all__ = [
+    "REPAIR",
     "Found",
     "Tables",
     "Wanted",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 REPAIR = "bring it back from a copy, or move its folder away: trimtab verify names every such file"
+"""What to do about a damaged file of a run."""
 Row = dict[str, Any]
 
 HISTORY = """
