@@ -193,6 +193,8 @@ class Reader:
         if named:
             (self.folder / named[1]).write_text(text)
             return
+        for own in self.folder.glob("*.py"):
+            sys.modules.pop(own.stem, None)  # another folder's, which a test before has imported
         sys.path.insert(0, str(self.folder))
         try:
             with self._here(), redirect_stdout(StringIO()):
